@@ -1,0 +1,230 @@
+"""From a brief to events: plans, starts the drafts, merges them. It must not know HTTP."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from planner.brief import Brief
+from planner.budget import DoesNotFit, split_window
+from planner.plan import Plan, make_plan
+from planner.prompts import Prompter
+from server.draft import ENGINE_STOPS, Rules
+from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
+from server.errors import BadRequest, ContextTooLong
+from server.events import Choice
+from server.write import write
+
+# A reader that falls behind holds its drafts back instead of filling memory.
+_MAX_WAITING_EVENTS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a caller wants beside the text itself: how many drafts, how drawn, where cut."""
+
+    id: str
+    sampling: Sampling
+    n: int = 1
+    stops: tuple[str, ...] = ()
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commission:
+    """Work ready to start: one job per draft, and the rules they share."""
+
+    jobs: tuple[Job, ...]
+    rules: Rules
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompts, prefill included, each counted once however many drafts it has."""
+        distinct = {id(job.prompt): job for job in self.jobs}.values()
+        return sum(job.prompt.num_tokens + job.written.num_tokens for job in distinct)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """Accepts work for one engine, words it with one prompter, and writes it."""
+
+    engine: Engine
+    prompter: Prompter
+
+    async def accept(self, brief: Brief, order: Order) -> Commission:
+        """Plans a conversation's next turn; every check that needs no engine is done here.
+
+        Raises:
+            ContextTooLong: the prompt does not fit the window; the message has the numbers.
+            BadRequest: a token id outside the vocabulary.
+            EngineUnavailable: no tokenizer yet.
+        """
+        _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
+        prompted = self.prompter.render(brief.messages, thinking=brief.thinking)
+        prompt = await self.engine.tokenize(prompted.text)
+        written = NOTHING_WRITTEN
+        if prompted.prefill:
+            written = await self.engine.tokenize(prompted.prefill)
+        window_tokens = self.engine.card.window_tokens
+        try:
+            plan = make_plan(
+                brief,
+                prompted,
+                window_tokens=window_tokens,
+                prompt_tokens=prompt.num_tokens + written.num_tokens,
+            )
+        except DoesNotFit as error:
+            raise ContextTooLong(f"{error}", param="messages") from None
+        job = Job(
+            id=order.id,
+            prompt=prompt,
+            written=written,
+            sampling=order.sampling,
+            max_tokens=plan.budget.max_tokens,
+            stop=ENGINE_STOPS,
+            priority=order.priority,
+        )
+        return Commission(jobs=_copies(job, order.n), rules=_rules(plan, order))
+
+    async def accept_raw(
+        self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
+    ) -> Commission:
+        """Raw texts (or token ids) to be carried on as they are: no template, no channels.
+
+        Raises:
+            ContextTooLong, BadRequest, EngineUnavailable: as ``accept``.
+        """
+        _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
+        jobs: list[Job] = []
+        for at, given in enumerate(prompts):
+            prompt = await self._passage(given)
+            allowed_tokens = self._allowed(prompt, max_tokens)
+            job = Job(
+                id=order.id if len(prompts) == 1 else f"{order.id}-p{at}",
+                prompt=prompt,
+                written=NOTHING_WRITTEN,
+                sampling=order.sampling,
+                max_tokens=allowed_tokens,
+                stop=order.stops,
+                priority=order.priority,
+            )
+            jobs.extend(_copies(job, order.n))
+        rules = Rules(
+            max_tokens=max_tokens,
+            reasoning_tokens=0,
+            thinking=False,
+            stops=order.stops,
+            raw=True,
+        )
+        return Commission(jobs=tuple(jobs), rules=rules)
+
+    async def _passage(self, given: str | tuple[int, ...]) -> Passage:
+        if isinstance(given, str):
+            return await self.engine.tokenize(given)
+        vocabulary_tokens = self.engine.card.vocabulary_tokens
+        if max(given) >= vocabulary_tokens:
+            raise BadRequest(
+                f"prompt: token id {max(given)} is outside the vocabulary, 0 to "
+                f"{vocabulary_tokens - 1}",
+                param="prompt",
+            )
+        return Passage(text="", token_ids=given, num_tokens=len(given))
+
+    def _allowed(self, prompt: Passage, max_tokens: int) -> int:
+        try:
+            budget = split_window(
+                window_tokens=self.engine.card.window_tokens,
+                prompt_tokens=prompt.num_tokens,
+                max_tokens=max_tokens,
+                reasoning_tokens=0,
+            )
+        except DoesNotFit as error:
+            raise ContextTooLong(f"{error}", param="prompt") from None
+        return budget.max_tokens
+
+    async def write(self, commission: Commission) -> AsyncGenerator[Choice, None]:
+        """Every event of every draft, each with the index of its draft; each draft ends once.
+
+        Raises:
+            EngineUnavailable, BadRequest: as ``write.write``; the other drafts are closed.
+        """
+        if len(commission.jobs) == 1:
+            events = write(self.engine, commission.jobs[0], commission.rules)
+            async with aclosing(events):
+                async for event in events:
+                    yield Choice(index=0, event=event)
+            return
+        async with aclosing(_together(self.engine, commission)) as choices:
+            async for choice in choices:
+                yield choice
+
+
+def _rules(plan: Plan, order: Order) -> Rules:
+    return Rules(
+        max_tokens=plan.budget.max_tokens,
+        reasoning_tokens=plan.budget.reasoning_tokens,
+        thinking=plan.thinking,
+        stops=order.stops,
+    )
+
+
+def _copies(job: Job, n: int) -> tuple[Job, ...]:
+    """``n`` jobs over one prompt; a seed is raised by one per draft, as vLLM does for ``n``."""
+    seed = job.sampling.seed
+    return tuple(
+        replace(
+            job,
+            id=job.id if n == 1 else f"{job.id}-{index}",
+            sampling=job.sampling if seed is None else replace(job.sampling, seed=seed + index),
+        )
+        for index in range(n)
+    )
+
+
+def _check_token_ids(sampling: Sampling, vocabulary_tokens: int) -> None:
+    for field, ids in (
+        ("logit_bias", [token_id for token_id, _ in sampling.logit_bias]),
+        ("stop_token_ids", sampling.stop_token_ids),
+        ("allowed_token_ids", sampling.allowed_token_ids),
+    ):
+        wrong = [token_id for token_id in ids if not 0 <= token_id < vocabulary_tokens]
+        if wrong:
+            raise BadRequest(
+                f"{field}: token id {wrong[0]} is outside the vocabulary, 0 to "
+                f"{vocabulary_tokens - 1}",
+                param=field,
+            )
+
+
+async def _together(engine: Engine, commission: Commission) -> AsyncGenerator[Choice, None]:
+    """All drafts at once. The first failure ends the others: a choice is never missing silently."""
+    queue: asyncio.Queue[Choice | BaseException | None] = asyncio.Queue(_MAX_WAITING_EVENTS)
+
+    async def pump(index: int, job: Job) -> None:
+        try:
+            async with aclosing(write(engine, job, commission.rules)) as events:
+                async for event in events:
+                    await queue.put(Choice(index=index, event=event))
+            await queue.put(None)
+        except Exception as error:  # handed to the reader, who raises it
+            await queue.put(error)
+
+    tasks = [asyncio.create_task(pump(i, job)) for i, job in enumerate(commission.jobs)]
+    running = len(tasks)
+    try:
+        while running:
+            item = await queue.get()
+            if isinstance(item, Choice):
+                yield item
+            elif item is None:
+                running -= 1
+            else:
+                raise item
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

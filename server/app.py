@@ -1,0 +1,216 @@
+"""The composition root: settings in, application out. All parts are built here and only here."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from planner.prompts import Prompter, ours
+from server import __version__, checkpoint
+from server.answer import Answerer
+from server.auth import Keys
+from server.checkpoint import Checkpoint
+from server.engine.base import Card, Engine
+from server.engine.scripted import ScriptedEngine, read_script
+from server.engine.supervised import Supervised
+from server.errors import CannotServe
+from server.limits import Admission, BodyLimit
+from server.machine import has
+from server.metrics import Measured, Metrics
+from server.routes import chat, completions, health, models, refusals
+from server.routes import metrics as metrics_route
+from server.routes.desk import Desk, Pace
+from server.routes.service import Defaults, Service
+from server.settings import Settings
+from server.wire.chat import Efforts
+
+# Where neither the settings nor a checkpoint say otherwise: LongWriter-Zero's model card.
+_TEMPERATURE, _TOP_P = 0.6, 0.95
+_SCRIPTED_WINDOW_TOKENS = 32_768
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What will be served: an engine not yet started, its card, how prompts are worded."""
+
+    engine_name: str
+    checkpoint: Checkpoint | None
+    card: Card
+    prompter: Prompter
+    build: Callable[[], Engine]
+    temperature: float
+    top_p: float
+
+
+def choose(settings: Settings) -> Serving:
+    """Reads the checkpoint and picks the engine; nothing is loaded yet.
+
+    Raises:
+        CannotServe: it cannot work as set; the sentence says why.
+    """
+    if settings.engine == "scripted":
+        return _scripted(settings)
+    found = checkpoint.find(
+        settings.model, revision=settings.revision, name=settings.served_model_name
+    )
+    card = Card(
+        model=found.name,
+        window_tokens=_window(settings, found),
+        vocabulary_tokens=found.shape.vocabulary,
+    )
+    name = _engine_name(settings)
+    return Serving(
+        engine_name=name,
+        checkpoint=found,
+        card=card,
+        prompter=checkpoint.prompter(found, settings.prompt_template),
+        build=_vllm(settings, found, card) if name == "vllm" else _local(found, card, settings),
+        temperature=found.temperature if settings.temperature is None else settings.temperature,
+        top_p=found.top_p if settings.top_p is None else settings.top_p,
+    )
+
+
+def _engine_name(settings: Settings) -> str:
+    if settings.engine != "auto":
+        return settings.engine
+    return "vllm" if has("vllm") else "transformers"
+
+
+def _window(settings: Settings, found: Checkpoint) -> int:
+    wanted = settings.max_model_len or found.default_window_tokens
+    if wanted > found.window_tokens:
+        raise CannotServe(
+            f"max_model_len {wanted} is over the {found.window_tokens} tokens that "
+            f"{found.name} holds"
+        )
+    return wanted
+
+
+def _scripted(settings: Settings) -> Serving:
+    name = settings.served_model_name or "scripted"
+    card = Card(
+        model=name,
+        window_tokens=settings.max_model_len or _SCRIPTED_WINDOW_TOKENS,
+        vocabulary_tokens=1_000_000,
+    )
+    try:
+        plays = (read_script(settings.script),) if settings.script else ScriptedEngine().plays
+    except (OSError, ValueError) as error:
+        raise CannotServe(f"cannot play the script: {error}") from None
+    return Serving(
+        engine_name="scripted",
+        checkpoint=None,
+        card=card,
+        prompter=ours(),
+        build=lambda: ScriptedEngine(plays=plays, card=card),
+        temperature=_TEMPERATURE if settings.temperature is None else settings.temperature,
+        top_p=_TOP_P if settings.top_p is None else settings.top_p,
+    )
+
+
+def _vllm(settings: Settings, found: Checkpoint, card: Card) -> Callable[[], Engine]:
+    # Here and not above: a gateway without vLLM must still start with another engine.
+    from server.engine.vllm_in_process import VllmEngine, VllmOptions
+
+    arguments = {
+        "tensor_parallel_size": settings.tensor_parallel_size,
+        "pipeline_parallel_size": settings.pipeline_parallel_size,
+        "quantization": settings.quantization,
+        "gpu_memory_utilization": settings.gpu_memory_utilization,
+        "kv_cache_dtype": settings.kv_cache_dtype,
+        "max_num_seqs": settings.max_running,
+        **settings.vllm,
+    }
+    options = VllmOptions(
+        card=card,
+        location=found.location,
+        directory=found.directory,
+        revision=settings.revision,
+        arguments=arguments,
+        cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
+    )
+    return lambda: VllmEngine(options)
+
+
+def _local(found: Checkpoint, card: Card, settings: Settings) -> Callable[[], Engine]:
+    from server.engine.local import LocalEngine
+
+    return lambda: LocalEngine(card=card, location=found.location, directory=found.directory)
+
+
+def create_app(
+    settings: Settings, serving: Serving, *, registry: CollectorRegistry = REGISTRY
+) -> FastAPI:
+    """The application. Its engine starts with the lifespan and is loading until it is not.
+
+    Raises:
+        CannotServe: a key that is neither a key nor a hash.
+    """
+    engine = Supervised(
+        build=serving.build,
+        card=serving.card,
+        max_restarts=settings.max_engine_restarts if settings.on_engine_death == "restart" else 0,
+    )
+    metrics = Metrics(registry, multiproc_dir=settings.prometheus_multiproc_dir)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with engine:
+            yield
+
+    app = FastAPI(
+        title="Longhand",
+        version=__version__,
+        summary="An OpenAI-compatible server for writing at length",
+        lifespan=lifespan,
+    )
+    app.state.service = _service(settings, serving, engine, metrics)
+    for module in (chat, completions, models, health, metrics_route):
+        app.include_router(module.router)
+    refusals.install(app)
+    # The last one added is the outermost: measure everything, check the key, then the size.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(refusals.Guard, keys=_keys(settings))
+    app.add_middleware(Measured, metrics=metrics)
+    return app
+
+
+def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: Metrics) -> Service:
+    admission = Admission(
+        max_running=settings.max_running,
+        max_queued=settings.max_queued,
+        retry_after_s=settings.retry_after_s,
+    )
+    return Service(
+        engine=engine,
+        desk=Desk(
+            answerer=Answerer(engine=engine, prompter=serving.prompter),
+            admission=admission,
+            metrics=metrics,
+            pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
+        ),
+        metrics=metrics,
+        defaults=Defaults(
+            temperature=serving.temperature,
+            top_p=serving.top_p,
+            max_n=min(settings.max_n, settings.max_running),
+            reasoning_field=settings.reasoning_field,
+            efforts=Efforts(
+                minimal=settings.reasoning_tokens_minimal,
+                low=settings.reasoning_tokens_low,
+                medium=settings.reasoning_tokens_medium,
+                high=settings.reasoning_tokens_high,
+            ),
+        ),
+        created=time.time_ns() // 1_000_000_000,
+    )
+
+
+def _keys(settings: Settings) -> Keys:
+    try:
+        return Keys.of(key.get_secret_value() for key in settings.api_keys)
+    except ValueError as error:
+        raise CannotServe(f"api_keys: {error}") from None

@@ -1,0 +1,262 @@
+"""Splits a model's text into reasoning and answer; knows tags, and must not know engines.
+
+The expected shape is ``<think>plan</think> <answer>text</answer>``. A tag may arrive cut anywhere,
+or be missing, quoted, or in the wrong place; docs/channels.md has the policy for each case and
+tests/server/test_channels.py has a test for each row of it.
+
+States:   START -> THINK -> BETWEEN -> ANSWER -> DONE, and LOOSE for an answer outside its tags.
+Each delta costs time linear in its own length: at most one tag's length, one quote and the white
+space before them are ever held back.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from server.events import Channel
+from server.stops import partial_suffix
+
+THINK, THINK_END = "<think>", "</think>"
+ANSWER, ANSWER_END = "<answer>", "</answer>"
+ROLE_MARKS = ("<|user|>", "<|用户|>", "<|assistant|>", "<|助手|>", "<|endoftext|>")
+_MARKS = (THINK, THINK_END, ANSWER, ANSWER_END, *ROLE_MARKS)
+_LONGEST_MARK = max(map(len, _MARKS))
+
+# A tag between a pair of these is being talked about, not used (llama.cpp #27661 ends the thinking
+# at a quoted one).
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
+
+NO_THINK = "no_think"
+NO_THINK_END = "no_think_end"
+NO_ANSWER_TAG = "no_answer_tag"
+STRAY_TAG = "stray_tag"
+QUOTED_TAG = "quoted_tag"
+CUT_TAG = "cut_tag"
+TEXT_AFTER_END = "text_after_end"
+ROLE_MARK = "role_mark"
+FAULTS = (
+    NO_THINK,
+    NO_THINK_END,
+    NO_ANSWER_TAG,
+    STRAY_TAG,
+    QUOTED_TAG,
+    CUT_TAG,
+    TEXT_AFTER_END,
+    ROLE_MARK,
+)
+
+
+class State(Enum):
+    """Where in the expected shape the text is."""
+
+    START = auto()
+    THINK = auto()
+    BETWEEN = auto()
+    ANSWER = auto()
+    LOOSE = auto()
+    DONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of text of one channel."""
+
+    channel: Channel
+    text: str
+
+
+def _may_become_mark(text: str, at: int) -> bool:
+    """Whether everything from ``at`` on is the start of a mark, and no more than that."""
+    rest = len(text) - at
+    return rest < _LONGEST_MARK and partial_suffix(text[at:], _MARKS) == rest
+
+
+@dataclass(slots=True)
+class Splitter:
+    """Text in, spans out. ``thinking`` says whether thinking is expected before the answer.
+
+    Spans never hold a tag that was used as one, nor white space at either end of a channel.
+    """
+
+    thinking: bool = True
+    state: State = State.START
+    faults: set[str] = field(default_factory=set)
+    tag_seen: bool = False
+    ended_from: State | None = None
+    _held: str = ""
+    _space: str = ""
+    _begun: set[Channel] = field(default_factory=set)
+    _before: str = "\n"
+    _spans: list[Span] = field(default_factory=list)
+
+    def feed(self, text: str) -> list[Span]:
+        """Spans that are certain by now, in order; at most one per change of channel."""
+        self.tag_seen = False
+        self._scan(self._held + text, final=False)
+        return self._take()
+
+    def finish(self) -> list[Span]:
+        """What was held back, now that nothing follows. A tag cut short is dropped and counted."""
+        held, self._held = self._held, ""
+        self._scan(held, final=True)
+        return self._take()
+
+    @property
+    def channel(self) -> Channel:
+        """Where a token that arrives now is counted."""
+        planning = self.state is State.START and self.thinking
+        return Channel.REASONING if planning or self.state is State.THINK else Channel.ANSWER
+
+    def _take(self) -> list[Span]:
+        spans, self._spans = self._spans, []
+        return spans
+
+    def _scan(self, text: str, *, final: bool) -> None:
+        self._held = ""
+        at = 0
+        while at < len(text):
+            mark_at = text.find("<", at)
+            if mark_at < 0:
+                self._put(text[at:])
+                return
+            self._put(text[at:mark_at])
+            mark = next((m for m in _MARKS if text.startswith(m, mark_at)), None)
+            if mark is not None:
+                after = text[mark_at + len(mark) : mark_at + len(mark) + 1]
+                if self._before in _QUOTES and not after and not final:
+                    self._held = text[mark_at:]
+                    return
+                self._meet(mark, after)
+                at = mark_at + len(mark)
+            elif _may_become_mark(text, mark_at):
+                self._hold(text[mark_at:], final=final)
+                return
+            else:
+                self._put("<")
+                at = mark_at + 1
+
+    def _hold(self, partial: str, *, final: bool) -> None:
+        if not final:
+            self._held = partial
+        elif partial == "<":
+            self._put(partial)
+        elif self.state is not State.DONE:
+            # Cut by the token limit: half a tag is never shown.
+            self.faults.add(CUT_TAG)
+
+    def _meet(self, mark: str, after: str) -> None:
+        """A whole mark stands here: use it, or let it through as text."""
+        if mark in ROLE_MARKS:
+            self._use(State.DONE, None if self.state is State.DONE else ROLE_MARK)
+        elif self.state is State.DONE:
+            self.faults.add(TEXT_AFTER_END)
+        elif self.state in (State.THINK, State.LOOSE) and self._is_quoted(after):
+            self.faults.add(QUOTED_TAG)
+            self._put(mark)
+        else:
+            _RULES[self.state](self, mark)
+
+    def _is_quoted(self, after: str) -> bool:
+        return _QUOTES.get(self._before) == after and after != ""
+
+    def _use(self, state: State, fault: str | None = None) -> None:
+        self.tag_seen = True
+        if fault is not None:
+            self.faults.add(fault)
+        if state is State.DONE and self.state is not State.DONE:
+            self.ended_from = self.state
+        self.state = state
+        self._before = "\n"
+        # Goes out only where the channel has text already: a second <think>, a late <answer>.
+        self._space = "\n\n"
+
+    def _at_start(self, mark: str) -> None:
+        if mark == THINK:
+            self._use(State.THINK)
+        elif mark == ANSWER:
+            self._use(State.ANSWER, NO_THINK if self.thinking else None)
+        elif mark == THINK_END:
+            self._use(State.BETWEEN, NO_THINK)
+        else:
+            self._use(State.DONE, STRAY_TAG)
+
+    def _in_thinking(self, mark: str) -> None:
+        if mark == THINK_END:
+            self._use(State.BETWEEN)
+        elif mark == ANSWER and self._at_line_start():
+            self._use(State.ANSWER, NO_THINK_END)
+        else:
+            # Tags named in passing: the prompt itself shows the pair.
+            self._put(mark)
+
+    def _in_between(self, mark: str) -> None:
+        if mark == ANSWER:
+            self._use(State.ANSWER)
+        elif mark == THINK:
+            self._use(State.THINK, STRAY_TAG)
+        elif mark == THINK_END:
+            self._use(State.BETWEEN, STRAY_TAG)
+        else:
+            self._use(State.DONE, NO_ANSWER_TAG)
+
+    def _in_answer(self, mark: str) -> None:
+        if mark == ANSWER_END:
+            self._use(State.DONE)
+        else:
+            self._put(mark)
+
+    def _in_loose(self, mark: str) -> None:
+        if mark == ANSWER_END:
+            self._use(State.DONE)
+        elif mark == ANSWER:
+            self._use(State.ANSWER)
+        elif mark == THINK and self._at_line_start():
+            self._use(State.THINK, STRAY_TAG)
+        elif mark == THINK_END:
+            self._use(State.BETWEEN, STRAY_TAG)
+        else:
+            self._put(mark)
+
+    def _at_line_start(self) -> bool:
+        return "\n" in self._space or not self._begun
+
+    def _put(self, text: str) -> None:
+        """Text that is no used tag: to its channel, white space at the ends held back."""
+        if not text:
+            return
+        self._before = text[-1]
+        body = text.strip()
+        if not body:
+            self._space += text
+        elif self.state is State.DONE:
+            self.faults.add(TEXT_AFTER_END)
+        else:
+            self._write(text, body)
+
+    def _write(self, text: str, body: str) -> None:
+        if self.state in (State.START, State.BETWEEN):
+            self._go_loose()
+        start = text.index(body[0])
+        end = start + len(body)
+        lead = self._space + text[:start] if self.channel in self._begun else ""
+        self._emit(lead + body)
+        self._begun.add(self.channel)
+        self._space = text[end:]
+
+    def _go_loose(self) -> None:
+        expected = self.thinking and self.state is State.START
+        self.faults.add(NO_THINK if expected else NO_ANSWER_TAG)
+        self.state = State.LOOSE
+
+    def _emit(self, text: str) -> None:
+        if self._spans and self._spans[-1].channel is self.channel:
+            text = self._spans.pop().text + text
+        self._spans.append(Span(self.channel, text))
+
+
+_RULES = {
+    State.START: Splitter._at_start,
+    State.THINK: Splitter._in_thinking,
+    State.BETWEEN: Splitter._in_between,
+    State.ANSWER: Splitter._in_answer,
+    State.LOOSE: Splitter._in_loose,
+}

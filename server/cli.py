@@ -1,0 +1,99 @@
+"""The ``longhand`` command: argv to settings to run. It must not know how anything is served."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from server import __version__, check, logs, machine
+from server.app import Serving, choose, create_app
+from server.errors import CannotServe
+from server.host import Host, run
+from server.settings import Settings, environment, load
+
+# The settings with a flag of their own; the others come by LONGHAND_* or TOML.
+_FLAGS = ("model", "engine", "tensor_parallel_size", "host", "port")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code. A wrong setting is one sentence and exit code 2."""
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "version":
+        sys.stdout.write(f"longhand {__version__}\n")
+        return 0
+    try:
+        given = {name: getattr(arguments, name) for name in _FLAGS}
+        settings = load(
+            {name: value for name, value in given.items() if value is not None},
+            config=arguments.config,
+            environ=environment(),
+        )
+        serving = choose(settings)
+        if arguments.command == "check":
+            return _check(settings, serving)
+        return _serve(settings, serving)
+    except CannotServe as error:
+        sys.stderr.write(f"longhand: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="longhand", description="An OpenAI-compatible server for writing at length."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, told in (
+        ("serve", "serve a model"),
+        ("check", "print what would be served and whether it can be"),
+    ):
+        _add_flags(commands.add_parser(name, help=told, description=told))
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    fields = Settings.model_fields
+    parser.add_argument("--model", help=fields["model"].description, metavar="pocket|DIR|HUB_ID")
+    parser.add_argument("--engine", help=fields["engine"].description, metavar="NAME")
+    parser.add_argument(
+        "--tensor-parallel-size",
+        type=int,
+        help=fields["tensor_parallel_size"].description,
+        metavar="N",
+    )
+    parser.add_argument("--host", help=fields["host"].description)
+    parser.add_argument("--port", type=int, help=fields["port"].description)
+    parser.add_argument("--config", type=Path, help="a TOML file of settings", metavar="FILE.toml")
+
+
+def _check(settings: Settings, serving: Serving) -> int:
+    report = check.examine(settings, serving, machine.look())
+    sys.stdout.write("\n".join(report.lines) + "\n")
+    for problem in report.problems:
+        sys.stderr.write(f"longhand: this cannot work: {problem}\n")
+    return 1 if report.problems else 0
+
+
+def _serve(settings: Settings, serving: Serving) -> int:
+    logs.set_up(settings.log_level, settings.log_format)
+    host = Host(
+        create_app(settings, serving),
+        address=(settings.host, settings.port),
+        shutdown_grace_s=settings.shutdown_grace_s,
+        describe=lambda url: _ready_line(url, serving),
+    )
+    return run(host)
+
+
+def _ready_line(url: str, serving: Serving) -> str:
+    body: dict[str, Any] = {
+        "stream": True,
+        "messages": [{"role": "user", "content": "Write a 500-word essay about lighthouses."}],
+    }
+    return (
+        f"Longhand serves {serving.card.model} on {serving.engine_name} at {url} - try: "
+        f"curl -N {url}/v1/chat/completions -H 'content-type: application/json' "
+        f"-d '{json.dumps(body)}'"
+    )

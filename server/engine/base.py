@@ -1,0 +1,165 @@
+"""The contract of an engine and the values that cross it. It must not import any engine."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from server.events import TokenLogprob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What an engine serves. ``window_tokens`` bounds prompt and writing together."""
+
+    model: str
+    window_tokens: int
+    vocabulary_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the next token is drawn; names and ranges are vLLM's (vllm/sampling_params.py, 0.32).
+
+    logprobs: how many rivals to report per token, None for no log-probabilities at all.
+    """
+
+    temperature: float
+    top_p: float
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    logprobs: int | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    allowed_token_ids: tuple[int, ...] = ()
+    bad_words: tuple[str, ...] = ()
+    min_tokens: int = 0
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Text with its token ids; ids are None where the engine has no tokenizer to offer."""
+
+    text: str
+    token_ids: tuple[int, ...] | None
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One stretch of writing: carry on from prompt + written, for at most ``max_tokens`` more.
+
+    stop: at most four strings (vLLM's VLLM_MAX_STOP_STRINGS). An engine that meets one ends the
+    stream with the string still in the text, so that nothing has to be held back.
+    """
+
+    id: str
+    prompt: Passage
+    written: Passage
+    sampling: Sampling
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    priority: int = 0
+
+    def after(self, written: Passage, *, max_tokens: int) -> "Job":
+        """The same job once ``written`` stands on the page: the one way to continue."""
+        return replace(self, written=written, max_tokens=max_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Newly written text and the tokens it took, in order."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The stream is over. ``stop`` is the stop string met, None for the model's own end.
+
+    cached_tokens: prompt tokens that were in the prefix cache.
+    """
+
+    reason: Literal["stop", "length"]
+    stop: str | None = None
+    cached_tokens: int = 0
+
+
+Piece = Text | End
+
+
+class Engine(Protocol):
+    """Writes text. Enter it before use; leave it to free its model and its processes.
+
+    An engine that dies, or is left, ends every stream it has with EngineDied; none may hang.
+    """
+
+    @property
+    def card(self) -> Card:
+        """What is served; readable before the engine is entered."""
+        ...
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Text pieces, then exactly one End. Closing the generator frees the slot at once.
+
+        Raises:
+            EngineUnavailable: it cannot answer now, or it died; another engine may carry on.
+            BadRequest: no engine of this kind would take this job.
+        """
+        ...
+
+    async def tokenize(self, text: str) -> Passage:
+        """The text with its token ids, no special tokens added.
+
+        Raises:
+            EngineUnavailable: there is no tokenizer yet.
+        """
+        ...
+
+    async def watch(self) -> str:
+        """Returns only when the engine has died, with the reason in a sentence."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+NOTHING_WRITTEN = Passage(text="", token_ids=(), num_tokens=0)
+
+
+@dataclass(slots=True)
+class Log:
+    """The draft so far: text and token ids, appended to as pieces arrive.
+
+    Once a text without ids was appended the ids are gone for good and the text alone counts.
+    """
+
+    parts: list[str] = field(default_factory=list)
+    token_ids: list[int] | None = field(default_factory=list)
+    num_tokens: int = 0
+
+    def append(self, text: str, token_ids: tuple[int, ...] | None, num_tokens: int) -> None:
+        self.parts.append(text)
+        self.num_tokens += num_tokens
+        if token_ids is None:
+            self.token_ids = None
+        elif self.token_ids is not None:
+            self.token_ids.extend(token_ids)
+
+    def script(self) -> Passage:
+        ids = None if self.token_ids is None else tuple(self.token_ids)
+        return Passage(text="".join(self.parts), token_ids=ids, num_tokens=self.num_tokens)

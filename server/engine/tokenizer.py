@@ -1,0 +1,61 @@
+"""A checkpoint's fast tokenizer, without the model libraries. It must not add special tokens."""
+
+import asyncio
+from pathlib import Path
+
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.decoders import DecodeStream
+
+from server.engine.base import Passage
+from server.errors import CannotServe
+
+# Up to here encoding takes under a millisecond; longer texts would hold up every other stream.
+_INLINE_CHARS = 2_000
+
+
+class Tokenizer:
+    """Text to token ids and back. Its calls are thread-safe (the Rust side holds no state).
+
+    Raises:
+        CannotServe: the directory has no ``tokenizer.json``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / "tokenizer.json"
+        if not path.is_file():
+            raise CannotServe(f"{directory} has no tokenizer.json; a fast tokenizer is needed")
+        self._tokenizer = FastTokenizer.from_file(str(path))
+
+    @property
+    def vocabulary_tokens(self) -> int:
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    async def passage(self, text: str) -> Passage:
+        """The text with its ids; a long one is encoded in a thread."""
+        if len(text) <= _INLINE_CHARS:
+            return self._encode(text)
+        return await asyncio.to_thread(self._encode, text)
+
+    def _encode(self, text: str) -> Passage:
+        ids = tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return Passage(text=text, token_ids=ids, num_tokens=len(ids))
+
+    def decoder(self, before: tuple[int, ...]) -> "Decoder":
+        """Turns the ids that follow ``before`` into text, one at a time."""
+        return Decoder(self._tokenizer, before)
+
+    def text_of(self, token_id: int) -> str:
+        """The text of one token by itself."""
+        return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
+
+
+class Decoder:
+    """Incremental detokenisation: characters that span tokens come out once they are whole."""
+
+    def __init__(self, tokenizer: FastTokenizer, before: tuple[int, ...]) -> None:
+        self._tokenizer = tokenizer
+        # A few tokens of context are enough for byte-level BPE to join on.
+        self._stream = DecodeStream(ids=list(before[-8:]), skip_special_tokens=True)
+
+    def step(self, token_id: int) -> str:
+        return self._stream.step(self._tokenizer, token_id) or ""

@@ -1,0 +1,128 @@
+"""The tree of errors a client can meet; each knows its HTTP answer. It must not format responses.
+
+    LonghandError
+     +- BadRequest           400  the request is wrong; says which field
+     |   +- ContextTooLong   400  the prompt does not fit the window
+     +- Unauthorized         401  no key or a wrong one
+     +- NotFound             404  no such model or route
+     +- MethodNotAllowed     405
+     +- BodyTooLarge         413
+     +- NotJson              415
+     +- Overloaded           503  the queue is full
+     +- EngineUnavailable    503  loading, restarting or shut down; nothing was written
+     +- EngineDied           503  it went in the middle of a draft
+     +- Internal             500  a fault of ours
+
+Status, type and code follow OpenAI's error table (platform.openai.com/docs/guides/error-codes).
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class LonghandError(Exception):
+    """An error with its HTTP status, OpenAI ``type`` and ``code``, and retry advice in seconds."""
+
+    status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    type: ClassVar[str] = "server_error"
+    default_code: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or self.default_code
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(LonghandError):
+    """The request cannot be served as it stands; ``param`` names the field."""
+
+    status = HTTPStatus.BAD_REQUEST
+    type = "invalid_request_error"
+    default_code = "invalid_value"
+
+
+class ContextTooLong(BadRequest):
+    """Prompt and answer do not fit the context window."""
+
+    default_code = "context_length_exceeded"
+
+
+class Unauthorized(LonghandError):
+    """No API key, or one that is not known."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    type = "authentication_error"
+    default_code = "invalid_api_key"
+
+
+class NotFound(LonghandError):
+    """No such route or model."""
+
+    status = HTTPStatus.NOT_FOUND
+    type = "invalid_request_error"
+    default_code = "not_found"
+
+
+class MethodNotAllowed(LonghandError):
+    """The route exists, the method does not."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    type = "invalid_request_error"
+    default_code = "method_not_allowed"
+
+
+class BodyTooLarge(LonghandError):
+    """The body is over the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    type = "invalid_request_error"
+    default_code = "body_too_large"
+
+
+class NotJson(LonghandError):
+    """The body is not declared as JSON."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    type = "invalid_request_error"
+    default_code = "unsupported_media_type"
+
+
+class Overloaded(LonghandError):
+    """Every slot is taken and the queue is full."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "server_error"
+    default_code = "overloaded"
+
+
+class EngineUnavailable(LonghandError):
+    """No engine can answer now; another, or the same one later, may."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "server_error"
+    default_code = "engine_unavailable"
+
+
+class EngineDied(EngineUnavailable):
+    """The engine ended while it was writing."""
+
+    default_code = "engine_died"
+
+
+class Internal(LonghandError):
+    """A fault of ours; the log has the traceback, the client gets none of it."""
+
+    default_code = "internal_error"
+
+
+class CannotServe(Exception):
+    """The server cannot start as it is set; the message is a sentence for the operator."""

@@ -1,0 +1,94 @@
+"""What happens while an answer is written, as values. It must not know engines or HTTP."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+class Channel(StrEnum):
+    """Where a piece of text belongs."""
+
+    REASONING = "reasoning"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """One token's log-probability (natural logarithm) and its likeliest rivals."""
+
+    token: str
+    token_id: int
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """Text of one channel, tags removed. ``logprobs`` are those of answer tokens, if asked for."""
+
+    channel: Channel
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedOn:
+    """The draft went on in a new engine stream; ``why`` is one of ``draft.CARRY_REASONS``."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one draft, or the sum over several.
+
+    cached_tokens: how many prompt tokens the engine had in its prefix cache, counted once.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    answer_tokens: int = 0
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.reasoning_tokens + self.answer_tokens
+
+    def beside(self, other: "Usage") -> "Usage":
+        """Usage of two drafts over one prompt: the prompt counts once, the writing adds up.
+
+        Worked number: (10 prompt, 5 written) beside (10 prompt, 7 written) = (10 prompt, 12).
+        """
+        return Usage(
+            prompt_tokens=max(self.prompt_tokens, other.prompt_tokens),
+            cached_tokens=max(self.cached_tokens, other.cached_tokens),
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            answer_tokens=self.answer_tokens + other.answer_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The last event of every draft that did not fail.
+
+    faults: format faults seen, by the names in ``channels.FAULTS``.
+    answer_words: counted as ``planner.words`` counts.
+    """
+
+    finish_reason: FinishReason
+    usage: Usage
+    answer_words: int
+    faults: tuple[str, ...] = ()
+
+
+Event = Fragment | CarriedOn | Ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An event of the ``index``-th of a request's ``n`` drafts."""
+
+    index: int
+    event: Event

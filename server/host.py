@@ -1,0 +1,124 @@
+"""The process around the application: listen, say when ready, drain, end. It must not build parts.
+
+Exit codes: 0 after a signal was obeyed, 1 when the server could not start, 3 when its engine
+could not be started or died and was not to be restarted.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from socket import socket
+from types import FrameType
+from typing import TextIO
+
+import uvicorn
+from fastapi import FastAPI
+
+from server.routes.service import Service
+
+logger = logging.getLogger(__name__)
+
+ENGINE_FAILED = 3
+# uvicorn's own grace for connections; drafts had theirs before (``shutdown_grace_s``).
+_CONNECTIONS_S = 5
+_TICK_S = 0.1
+
+
+class Host(uvicorn.Server):
+    """uvicorn, with an engine whose life it follows."""
+
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        address: tuple[str, int],
+        shutdown_grace_s: float,
+        describe: Callable[[str], str],
+        out: TextIO = sys.stdout,
+    ) -> None:
+        host, port = address
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                # "auto" swallows a lifespan that fails.
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_CONNECTIONS_S,
+            )
+        )
+        service: Service = app.state.service
+        self._service = service
+        self._grace_s = shutdown_grace_s
+        self._describe = describe
+        self._out = out
+        self._watching: asyncio.Task[None] | None = None
+        self.exit_code = 0
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._watching = asyncio.create_task(self._watch(), name="watch engine")
+
+    async def _watch(self) -> None:
+        """Says once that the server is ready; ends it when the engine is gone for good."""
+        engine = self._service.engine
+        ready = asyncio.create_task(engine.ready.wait())
+        failed = asyncio.create_task(engine.failed.wait())
+        try:
+            await asyncio.wait([ready, failed], return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                self._out.write(self._describe(self.url) + "\n")
+                self._out.flush()
+            await failed
+        finally:
+            ready.cancel()
+            failed.cancel()
+        logger.error("no engine: %s", engine.reason)
+        self.exit_code = ENGINE_FAILED
+        self.should_exit = True
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, with the port it really got."""
+        name, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{'127.0.0.1' if name in ('0.0.0.0', '::') else name}:{port}"
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn hurries at a second Ctrl-C only; a second SIGTERM means the same.
+        if self.should_exit and sig == signal.SIGTERM:
+            self.force_exit = True
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Takes nothing on, lets drafts finish for a while, frees the engine, closes."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._drain()
+        # Before the connections are closed: what still runs ends with an error event.
+        await self._service.engine.stop()
+        await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        admission = self._service.desk.admission
+        admission.close()
+        until = time.monotonic() + self._grace_s
+        if self.exit_code:
+            return
+        while not self.force_exit and not admission.idle.is_set() and time.monotonic() < until:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(admission.idle.wait(), _TICK_S)
+
+
+def run(host: Host) -> int:
+    """Serves until a signal or the engine's end; returns the exit code."""
+    with suppress(KeyboardInterrupt):
+        host.run()
+    return host.exit_code if host.started else host.exit_code or 1

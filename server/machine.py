@@ -1,0 +1,46 @@
+"""What this machine has: memory, GPUs. It must not load a model library to find out."""
+
+import importlib.util
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import psutil
+
+_ASK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Bytes of memory free, processors, and each GPU's bytes of memory."""
+
+    free_bytes: int
+    processors: int
+    gpu_bytes: tuple[int, ...]
+
+
+def look() -> Machine:
+    """This machine, now."""
+    return Machine(
+        free_bytes=psutil.virtual_memory().available,
+        processors=len(psutil.Process().cpu_affinity() or ()) or (psutil.cpu_count() or 1),
+        gpu_bytes=_gpus(shutil.which("nvidia-smi")),
+    )
+
+
+def has(package: str) -> bool:
+    """Whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
+
+
+def _gpus(program: str | None) -> tuple[int, ...]:
+    if program is None:
+        return ()
+    asked = subprocess.run(
+        [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+        capture_output=True,
+        text=True,
+        timeout=_ASK_S,
+        check=False,
+    )
+    return tuple(int(line) * 1024**2 for line in asked.stdout.split() if line.isdigit())

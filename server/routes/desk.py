@@ -1,0 +1,186 @@
+"""Where accepted work becomes a response, streamed or whole. It must not know any wire format."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.answer import Answerer, Commission
+from server.errors import Internal, LonghandError
+from server.events import Channel, Choice, Ended, Fragment, Usage
+from server.limits import Admission, Ticket
+from server.metrics import Metrics
+from server.sse import DraftResponse
+from server.wire.encode import Encoder, Folded, failure, total
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often something is sent while nothing is written, in seconds."""
+
+    keep_alive_s: float
+    heartbeat_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """One request being answered: what was accepted, its claim, how it is told."""
+
+    commission: Commission
+    ticket: Ticket
+    encoder: Encoder
+    headers: dict[str, str]
+    stage: str = "queued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Admits work, has it written, answers, counts."""
+
+    answerer: Answerer
+    admission: Admission
+    metrics: Metrics
+    pace: Pace
+
+    async def admit(
+        self, drafts: int, accept: Callable[[], Awaitable[Commission]]
+    ) -> tuple[Ticket, Commission]:
+        """A place and the planned work; the place first, so that a full server plans nothing.
+
+        Raises:
+            Overloaded, and whatever ``accept`` raises.
+        """
+        ticket = self.admission.enter(drafts)
+        try:
+            return ticket, await accept()
+        except BaseException:
+            ticket.release()
+            raise
+
+    def stream(self, task: Task) -> Response:
+        return DraftResponse(
+            self._frames(task),
+            release=task.ticket.release,
+            keep_alive_s=self.pace.keep_alive_s,
+            headers=task.headers,
+        )
+
+    async def whole(self, task: Task, request: Request) -> Response:
+        """The answer in one body, given up as soon as the client has gone."""
+        try:
+            writing = asyncio.create_task(self._fold(task))
+            gone = asyncio.create_task(_disconnected(request))
+            try:
+                await asyncio.wait([writing, gone], return_when=asyncio.FIRST_COMPLETED)
+                if not writing.done():
+                    self.metrics.disconnects.labels(stage=task.stage).inc()
+                    # Nobody reads this; the status is nginx's for a client that has gone.
+                    return Response(status_code=499)
+                return Response(
+                    writing.result(), media_type="application/json", headers=task.headers
+                )
+            finally:
+                await _cancel(writing, gone)
+        finally:
+            task.ticket.release()
+
+    async def _fold(self, task: Task) -> bytes:
+        while not await task.ticket.granted(self.pace.heartbeat_s):
+            continue
+        folded = [Folded() for _ in task.commission.jobs]
+        async with aclosing(self._choices(task)) as choices:
+            async for choice in choices:
+                folded[choice.index].add(choice)
+        usage = total(task.commission.prompt_tokens, [f.ended.usage for f in folded if f.ended])
+        return task.encoder.whole(folded, usage)
+
+    async def _frames(self, task: Task) -> AsyncGenerator[bytes, None]:
+        """Every frame of a stream. It always ends in a final frame or an error frame, unless the
+        client goes first."""
+        finished = False
+        try:
+            while not await task.ticket.granted(self.pace.heartbeat_s):
+                yield task.encoder.heartbeat()
+            async with aclosing(self._written(task)) as frames:
+                async for frame in frames:
+                    yield frame
+            finished = True
+        except LonghandError as error:
+            finished = True
+            yield failure(error)
+        except Exception:
+            # Anything else is a fault of ours; the client still gets an end.
+            logger.exception("a stream failed")
+            finished = True
+            yield failure(Internal("something went wrong here; the request id is in the log"))
+        finally:
+            if not finished:
+                self.metrics.disconnects.labels(stage=task.stage).inc()
+
+    async def _written(self, task: Task) -> AsyncGenerator[bytes, None]:
+        yield task.encoder.opening()
+        drafts: list[Usage] = []
+        async with aclosing(self._choices(task)) as choices:
+            async for choice in choices:
+                if isinstance(choice.event, Ended):
+                    drafts.append(choice.event.usage)
+                frame = task.encoder.chunk(choice)
+                if frame:
+                    yield frame
+        yield task.encoder.closing(total(task.commission.prompt_tokens, drafts))
+
+    async def _choices(self, task: Task) -> AsyncGenerator[Choice, None]:
+        """The events, counted; ``task.stage`` follows them."""
+        task.stage = "prompt"
+        observed = self.metrics.observe(
+            self.answerer.write(task.commission), prompt_tokens=task.commission.prompt_tokens
+        )
+        started = time.monotonic()
+        async with aclosing(observed) as choices:
+            async for choice in choices:
+                if isinstance(choice.event, Fragment):
+                    task.stage = _STAGES[choice.event.channel]
+                elif isinstance(choice.event, Ended):
+                    _log(task, choice.event, time.monotonic() - started)
+                yield choice
+
+
+_STAGES = {Channel.REASONING: "reasoning", Channel.ANSWER: "answer"}
+
+
+def _log(task: Task, ended: Ended, seconds: float) -> None:
+    logger.info(
+        "draft ended",
+        extra={
+            "request_id": task.headers["x-request-id"],
+            "finish_reason": ended.finish_reason,
+            "prompt_tokens": ended.usage.prompt_tokens,
+            "reasoning_tokens": ended.usage.reasoning_tokens,
+            "answer_tokens": ended.usage.answer_tokens,
+            "answer_words": ended.answer_words,
+            "faults": list(ended.faults),
+            "seconds": round(seconds, 3),
+        },
+    )
+
+
+async def _disconnected(request: Request) -> None:
+    """Returns once the client has gone. The body was read before, so nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception):
+            await task

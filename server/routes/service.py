@@ -1,0 +1,72 @@
+"""What the routes need, as one value on the application. It must not build any of it."""
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from server.engine.supervised import Supervised
+from server.errors import NotFound
+from server.metrics import Metrics
+from server.routes.desk import Desk
+from server.wire.chat import Efforts
+from server.wire.encode import Head, ReasoningField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where a request says nothing, and the limits it is held to."""
+
+    temperature: float
+    top_p: float
+    max_n: int
+    efforts: Efforts
+    reasoning_field: ReasoningField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of a running server. ``created`` is the model's date in seconds since 1970."""
+
+    engine: Supervised
+    desk: Desk
+    metrics: Metrics
+    defaults: Defaults
+    created: int
+
+    def check_model(self, model: str | None) -> None:
+        """Raises NotFound for a model that is not the served one."""
+        served = self.engine.card.model
+        if model is not None and model != served:
+            raise NotFound(
+                f"model: {model!r} is not served here; this server has {served!r}",
+                param="model",
+                code="model_not_found",
+            )
+
+    def head(self, request: Request, prefix: str) -> Head:
+        return Head(
+            id=f"{prefix}-{request_id(request)}",
+            model=self.engine.card.model,
+            created=_seconds_since_1970(),
+        )
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def request_id(request: Request) -> str:
+    """The caller's ``X-Request-Id`` if it is a sane one, else one of ours; the same all along."""
+    if not hasattr(request.state, "request_id"):
+        given = request.headers.get("x-request-id", "")
+        sane = 0 < len(given) <= 128 and given.isascii() and given.isprintable()
+        request.state.request_id = given if sane else secrets.token_hex(12)
+    found: str = request.state.request_id
+    return found
+
+
+def _seconds_since_1970() -> int:
+    return time.time_ns() // 1_000_000_000

@@ -1,0 +1,42 @@
+"""A server-sent-event response that owns its draft: it ends it, and frees its place, on any way
+out. It must not know what the frames say."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
+from starlette.types import Receive, Scope, Send
+
+# sse-starlette would cut every stream the moment SIGTERM arrives; the host drains them instead.
+AppStatus.enable_automatic_graceful_drain = False
+
+
+class DraftResponse(EventSourceResponse):
+    """Streams ``frames`` with a comment every ``keep_alive_s``; ``release`` runs exactly once,
+    also when the client has gone before the first byte."""
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        *,
+        release: Callable[[], None],
+        keep_alive_s: float,
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(
+            frames,
+            headers=headers,
+            ping=keep_alive_s,
+            sep="\n",
+            ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep="\n"),
+        )
+        self._frames = frames
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with aclosing(self._frames):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._release()

@@ -1,0 +1,188 @@
+"""The body of ``POST /v1/chat/completions`` and its translation to a brief. No engine, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from planner.brief import Brief, Message, Role
+from server.errors import BadRequest
+from server.wire.fields import SharedFields
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+
+
+class TextPart(BaseModel):
+    """A part of a message; only text is understood."""
+
+    model_config = ConfigDict(strict=True)
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ChatMessage(BaseModel):
+    """One message. The assistant's ``reasoning`` or ``reasoning_content`` may come back with it
+    and is left out: the model plans each turn afresh."""
+
+    model_config = ConfigDict(strict=True)
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] | None = None
+    name: str | None = None
+
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
+
+
+class Writing(BaseModel):
+    """Longhand's own options. A key that is not known here is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    reasoning_tokens: int | None = Field(None, ge=0, description="most tokens for thinking")
+
+
+class ChatRequest(SharedFields):
+    """OpenAI's chat request, vLLM's sampling fields, and ``writing``."""
+
+    messages: list[ChatMessage]
+    max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    metadata: dict[str, str] | None = None
+    reasoning_effort: Effort | None = None
+    include_reasoning: bool | None = None
+    thinking_token_budget: int | None = Field(None, ge=-1)
+    writing: Writing | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_no_text(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            _refuse_format(data)
+            messages = data.get("messages")
+            for at, message in enumerate(messages if isinstance(messages, list) else []):
+                if isinstance(message, dict):
+                    _check_message(message, f"messages[{at}]")
+        return data
+
+    @property
+    def shows_reasoning(self) -> bool:
+        return self.include_reasoning is not False
+
+    def rivals(self) -> int | None:
+        """How many likeliest tokens to report per token; None for no log-probabilities.
+
+        Raises:
+            BadRequest: ``top_logprobs`` without ``logprobs``.
+        """
+        if not self.logprobs:
+            if self.top_logprobs:
+                raise BadRequest("top_logprobs needs logprobs: true", param="top_logprobs")
+            return None
+        return self.top_logprobs or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Efforts:
+    """Tokens of thinking for each named effort; "xhigh" and "max" have no bound of their own."""
+
+    minimal: int
+    low: int
+    medium: int
+    high: int
+
+    def tokens(self, effort: Effort | None) -> int | None:
+        named: Mapping[str, int] = {
+            "minimal": self.minimal,
+            "low": self.low,
+            "medium": self.medium,
+            "high": self.high,
+        }
+        return named.get(effort or "")
+
+
+def to_brief(body: ChatRequest, efforts: Efforts) -> Brief:
+    """The request as values.
+
+    Raises:
+        BadRequest: no messages, a blank task, or a last message that is not the user's.
+    """
+    messages = tuple(Message(role=_ROLES[m.role], content=m.text()) for m in body.messages)
+    if not messages:
+        raise BadRequest("messages: at least one message is needed", param="messages")
+    if messages[-1].role != "user":
+        raise BadRequest(
+            f"messages[{len(messages) - 1}].role: the last message must be the user's",
+            param=f"messages[{len(messages) - 1}].role",
+        )
+    if not messages[-1].content.strip():
+        raise BadRequest(
+            f"messages[{len(messages) - 1}].content: the task is empty",
+            param=f"messages[{len(messages) - 1}].content",
+        )
+    return Brief(
+        messages=messages,
+        thinking=body.reasoning_effort != "none",
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        reasoning_tokens=_reasoning_tokens(body, efforts),
+    )
+
+
+def _reasoning_tokens(body: ChatRequest, efforts: Efforts) -> int | None:
+    """The closest wish wins: our own field, vLLM's, then the named effort."""
+    if body.writing is not None and body.writing.reasoning_tokens is not None:
+        return body.writing.reasoning_tokens
+    if body.thinking_token_budget is not None and body.thinking_token_budget >= 0:
+        return body.thinking_token_budget
+    return efforts.tokens(body.reasoning_effort)
+
+
+def _refuse_format(data: dict[str, Any]) -> None:
+    asked = data.get("response_format")
+    if isinstance(asked, dict) and asked.get("type") not in (None, "text"):
+        raise BadRequest(
+            "response_format: structured output is not offered; only {'type': 'text'}",
+            param="response_format",
+            code="unsupported_parameter",
+        )
+    modalities = data.get("modalities")
+    if modalities is not None and modalities != ["text"]:
+        raise BadRequest(
+            "modalities: only ['text']", param="modalities", code="unsupported_parameter"
+        )
+    if data.get("tool_choice") not in (None, "none", "auto"):
+        raise BadRequest(
+            "tool_choice: Longhand calls no tools",
+            param="tool_choice",
+            code="unsupported_parameter",
+        )
+
+
+def _check_message(message: dict[str, Any], where: str) -> None:
+    if message.get("role") in ("tool", "function") or message.get("tool_calls"):
+        raise BadRequest(
+            f"{where}.role: tool messages are not understood",
+            param=f"{where}.role",
+            code="unsupported_parameter",
+        )
+    parts = message.get("content")
+    for at, part in enumerate(parts if isinstance(parts, list) else []):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind != "text":
+            raise BadRequest(
+                f"{where}.content[{at}].type: only text parts are understood, not {kind!r}",
+                param=f"{where}.content[{at}].type",
+                code="unsupported_parameter",
+            )

@@ -1,0 +1,61 @@
+"""The one loop that turns a job into events. It must not decide: ``draft`` does."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from server.draft import Carry, Draft, Rules
+from server.engine.base import End, Engine, Job, Text
+from server.errors import EngineDied
+from server.events import CarriedOn, Event
+
+
+async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event, None]:
+    """Fragments and, last, one ``Ended``; carries the draft on for as long as it needs it.
+
+    Closing the generator closes the engine's stream, which frees its slot.
+
+    Raises:
+        EngineUnavailable: the engine cannot answer or died; nothing more follows.
+        BadRequest: the engine would never take this job.
+    """
+    draft = Draft(rules)
+    prompt_tokens = job.prompt.num_tokens + job.written.num_tokens
+    if job.written.text:
+        draft.put(job.written)
+    while True:
+        async with aclosing(_stretch(engine, job, draft)) as events:
+            async for event in events:
+                yield event
+        step = draft.step()
+        if step is None:
+            break
+        yield CarriedOn(why=step.why)
+        job = await _carry_on(engine, job, draft, step)
+    for fragment in draft.finish():
+        yield fragment
+    yield draft.ended(prompt_tokens)
+
+
+async def _stretch(engine: Engine, job: Job, draft: Draft) -> AsyncGenerator[Event, None]:
+    """One engine stream, up to its end or to where the draft wants to pause."""
+    end: End | None = None
+    async with aclosing(engine.stream(job)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Text):
+                for fragment in draft.take(piece):
+                    yield fragment
+                if draft.must_pause:
+                    break
+            else:
+                end = piece
+                break
+        else:
+            # Never take a broken stream for a short answer.
+            raise EngineDied("the engine's stream broke off without an end")
+    draft.close(end)
+
+
+async def _carry_on(engine: Engine, job: Job, draft: Draft, step: Carry) -> Job:
+    if step.words:
+        draft.put(await engine.tokenize(step.words))
+    return job.after(draft.log.script(), max_tokens=draft.tokens_left)
