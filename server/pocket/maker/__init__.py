@@ -1,0 +1,1 @@
+"""The maker of the pocket writer: grammar, drafts, tokenizer, training, evaluation, card."""

@@ -1,0 +1,99 @@
+"""`python -m server.pocket.maker make`, then `evaluate`: the whole checkpoint; no logic here.
+
+`make` trains tokenizer and network, about an hour of one core. `evaluate` generates with vLLM and
+writes the card; it wants VLLM_CPU_KVCACHE_SPACE=1 and OMP_NUM_THREADS=1 in the environment.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from server.pocket import checkpoint
+
+_TOKENIZER_SEED = 10**9
+_TOKENIZER_DRAFTS = 4_000
+_ENGLISH_TRIALS = ((500, 60), (1_000, 60), (2_000, 48), (5_000, 36), (10_000, 24), (20_000, 20))
+_CHINESE_TRIALS = ((500, 30), (2_000, 24), (10_000, 20))
+
+
+def main() -> None:
+    """Runs one of the two stages."""
+    parser = argparse.ArgumentParser(prog="server.pocket.maker", description=__doc__)
+    parser.add_argument("stage", choices=("make", "evaluate"))
+    parser.add_argument("--out", type=Path, default=checkpoint())
+    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    if options.stage == "make":
+        make(options.out, steps=options.steps, seed=options.seed, threads=options.threads)
+    else:
+        evaluate(options.out)
+
+
+def make(folder: Path, *, steps: int, seed: int, threads: int) -> None:
+    """Writes every file of the checkpoint but its card; same seed and threads, same weights."""
+    import torch
+
+    from server.pocket.maker.checkpoint import write_configs
+    from server.pocket.maker.tokenizer import end_id, sample_texts, save_tokenizer, train_tokenizer
+    from server.pocket.maker.train import Course, train
+
+    torch.set_num_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
+    tokenizer = train_tokenizer(texts, vocabulary=4_096)
+    save_tokenizer(tokenizer, folder)
+    course = Course(steps=steps, seed=seed)
+    shape = train(tokenizer, course, folder / "model.safetensors")
+    write_configs(folder, shape, end_id(tokenizer))
+    minutes = (time.perf_counter() - began) / 60
+    facts = {"training_minutes": minutes, "training_tokens": steps * course.batch * course.length}
+    (folder / "training.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+
+def evaluate(folder: Path) -> None:
+    """Generates the drafts of every trial, judges them, and writes the card."""
+    from server.pocket.maker import evaluate as engine
+    from server.pocket.maker.card import Figures, Group, card
+    from server.pocket.maker.lexicon import Language
+    from server.pocket.maker.train import count_parameters
+
+    model = engine.open_model(folder)
+    pairs = (Language.ENGLISH, _ENGLISH_TRIALS), (Language.CHINESE, _CHINESE_TRIALS)
+    trials = [
+        engine.Trial(asked_words=words, drafts=drafts, language=language)
+        for language, lengths in pairs
+        for words, drafts in lengths
+    ]
+    single = engine.single_stream_speed(model)
+    results, speed = engine.run_trials(model, trials)
+    agreed = engine.agreement(model, folder)
+    facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    groups = tuple(
+        Group(
+            language=result.trial.language,
+            asked_words=result.trial.asked_words,
+            verdicts=result.verdicts,
+        )
+        for result in results
+    )
+    figures = Figures(
+        parameters=count_parameters(folder / "model.safetensors"),
+        weights_bytes=(folder / "model.safetensors").stat().st_size,
+        training_minutes=facts["training_minutes"],
+        training_tokens=facts["training_tokens"],
+        single_stream_tokens_s=single,
+        batched_tokens_s=speed,
+        agreement_tokens=agreed.tokens,
+        agreement_same=agreed.same,
+        agreement_gap=agreed.largest_gap,
+        groups=groups,
+    )
+    (folder / "README.md").write_text(card(figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Trains the network on packed rows and hands over its weights; writes no other file."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from server.pocket.maker.loss import sliced_cross_entropy
+from server.pocket.maker.muon import Muon
+from server.pocket.maker.network import EMBEDDING, Shape, Weights, forward, fresh_weights
+from server.pocket.maker.packing import Packer, Row
+
+_WARM_UP_STEPS = 60
+_DECAY_SHARE = 0.5
+_FLOOR = 0.02
+_SEEDS_PER_RUN = 10**8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A training run. Rows hold `length` tokens, a step takes `batch` of them."""
+
+    steps: int = 2_400
+    batch: int = 4
+    length: int = 1_024
+    seed: int = 7
+    save_every: int = 200
+    muon_rate: float = 0.02
+    adam_rate: float = 0.003
+
+
+class Trainer:
+    """Weights in training: one step at a time, on rows that the caller brings."""
+
+    def __init__(self, weights: Weights, shape: Shape, course: Course) -> None:
+        self.weights = weights
+        self._shape = shape
+        self._course = course
+        matrices = [w for name, w in weights.items() if w.ndim == 2 and name != EMBEDDING]
+        others = [w for name, w in weights.items() if w.ndim != 2 or name == EMBEDDING]
+        self._muon = Muon(matrices)
+        self._adam = torch.optim.AdamW(
+            others, lr=course.adam_rate, betas=(0.9, 0.95), weight_decay=0.0
+        )
+
+    def step(self, rows: list[Row], rate: float) -> float:
+        """Learns from the rows at `rate` times the full rates; the mean loss before the step."""
+        loss = self._backward(rows)
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self._muon.step(self._course.muon_rate * rate)
+        for group in self._adam.param_groups:
+            group["lr"] = self._course.adam_rate * rate
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
+        return loss
+
+    def _backward(self, rows: list[Row]) -> float:
+        tokens = torch.tensor([row.tokens for row in rows])
+        pieces = torch.tensor([row.pieces for row in rows])
+        learnt = torch.tensor([row.learnt for row in rows])[:, 1:].bool()
+        learnt &= pieces[:, 1:] == pieces[:, :-1]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            states = forward(self.weights, self._shape, tokens[:, :-1], pieces[:, :-1])
+        chosen = states[learnt].to(torch.bfloat16)
+        embedding = self.weights[EMBEDDING]
+        loss = sliced_cross_entropy(chosen.detach(), embedding, tokens[:, 1:][learnt])
+        chosen.backward(loss.states_gradient)
+        embedding.grad += loss.head_gradient
+        return loss.value
+
+
+def train(tokenizer: Tokenizer, course: Course, target: Path) -> Shape:
+    """Trains fresh weights for `course.steps`; saves them to `target` on the way and at the end."""
+    torch.manual_seed(course.seed)
+    shape = Shape(vocabulary=tokenizer.get_vocab_size())
+    trainer = Trainer(fresh_weights(shape), shape, course)
+    rows = Packer(tokenizer, length=course.length, seed=course.seed * _SEEDS_PER_RUN).rows()
+    smooth = 0.0
+    with _progress() as bar:
+        task = bar.add_task("training", total=course.steps, loss=smooth)
+        for step in range(course.steps):
+            batch = list(islice(rows, course.batch))
+            loss = trainer.step(batch, learning_rate(step, course.steps))
+            smooth = loss if step == 0 else smooth + 0.02 * (loss - smooth)
+            bar.update(task, advance=1, loss=smooth)
+            if (step + 1) % course.save_every == 0:
+                save_weights(trainer.weights, target)
+                bar.console.print(f"step {step + 1} of {course.steps}: loss {smooth:.4f}")
+    save_weights(trainer.weights, target)
+    return shape
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """The share of the full rate: up in 60 steps, flat, then linearly down to 2 %.
+
+    Of 1,000 steps: 0.5 at step 29, 1.0 at step 400, 0.5 at step 750.
+    """
+    left = (steps - step) / (_DECAY_SHARE * steps)
+    return min(1.0, (step + 1) / _WARM_UP_STEPS, max(_FLOOR, left))
+
+
+def save_weights(weights: Weights, target: Path) -> None:
+    """Writes the weights in bf16."""
+    tensors = {
+        name: weight.detach().to(torch.bfloat16).contiguous() for name, weight in weights.items()
+    }
+    save_file(tensors, target, metadata={"format": "pt"})
+
+
+def count_parameters(source: Path) -> int:
+    """The number of parameters in a weights file; the tied head counts once."""
+    return sum(tensor.numel() for tensor in load_file(source).values())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        refresh_per_second=0.2,
+    )
