@@ -70,11 +70,15 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What identifies a template without holding its text: SHA-256 of its UTF-8 bytes, length."""
+    """What identifies a template without holding its text: SHA-256 of its UTF-8 bytes, length.
+
+    direct: whether the model was also trained with the paper's answer-only form.
+    """
 
     name: str
     sha256: str
     num_chars: int
+    direct: bool = False
 
 
 # LongWriter-Zero-32B's model card (huggingface.co/THU-KEG/LongWriter-Zero-32B, README.md): the
@@ -84,11 +88,13 @@ LONGWRITER_ZERO = (
         name="LongWriter-Zero, English",
         sha256="66e03fdadb7b7c66f4aabeec22f768c7e77011948e30102b023d09dc31089f78",
         num_chars=1435,
+        direct=True,
     ),
     Fingerprint(
         name="LongWriter-Zero, Chinese",
         sha256="47e9f2c45d77bb3da8a1f3f8990e7d4cbad0dfe48c8ab832e02e37df284d205c",
         num_chars=445,
+        direct=True,
     ),
 )
 
@@ -130,8 +136,8 @@ _OURS_ENGLISH = Template(
 _OURS_CHINESE = Template(
     "以下是用户与助手之间的对话：用户提出写作要求，助手完成写作。助手先通盘思考：写作目的、读者、要求的字数、"
     "各部分及其字数的提纲、文风，然后写出完整的成稿。思考放在 <think> 与 </think> 之间，"
-    "成稿放在 <answer> 与 </answer> 之间，格式如下：<think> 思考 </think> <answer> 成稿 </answer>。 "
-    "<|用户|>: {question} <|助手|>:"
+    "成稿放在 <answer> 与 </answer> 之间，格式如下："
+    "<think> 思考 </think> <answer> 成稿 </answer>。 <|用户|>: {question} <|助手|>:"
 )
 
 PREFILL_ANSWER = " <answer>\n"
@@ -188,9 +194,7 @@ def from_readme(
                 source=f"the checkpoint's README.md ({english_print.name.split(',')[0]}, by hash)",
                 english=english,
                 chinese=chinese,
-                direct=(_DIRECT_ENGLISH, _DIRECT_CHINESE)
-                if english_print is LONGWRITER_ZERO[0]
-                else None,
+                direct=(_DIRECT_ENGLISH, _DIRECT_CHINESE) if english_print.direct else None,
             )
     return None
 

@@ -81,9 +81,12 @@ class Splitter:
     state: State = State.START
     faults: set[str] = field(default_factory=set)
     tag_seen: bool = False
-    ended_from: State | None = None
+    _ended_from: State | None = None
+    _ended_at_chars: int = 0
+    _num_chars: int = 0
     _held: str = ""
-    _space: str = ""
+    _space: list[str] = field(default_factory=list)
+    _after_tag: bool = True
     _begun: set[Channel] = field(default_factory=set)
     _before: str = "\n"
     _spans: list[Span] = field(default_factory=list)
@@ -91,6 +94,7 @@ class Splitter:
     def feed(self, text: str) -> list[Span]:
         """Spans that are certain by now, in order; at most one per change of channel."""
         self.tag_seen = False
+        self._num_chars += len(text)
         self._scan(self._held + text, final=False)
         return self._take()
 
@@ -99,6 +103,22 @@ class Splitter:
         held, self._held = self._held, ""
         self._scan(held, final=True)
         return self._take()
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the text so far ends in what may be, or may not be, a tag."""
+        return self._held != ""
+
+    def reopen(self) -> int:
+        """Takes back the mark that ended the text; returns how many characters stood before it.
+
+        What was fed after the mark is forgotten with it: feed the text from there on.
+        """
+        assert self._ended_from is not None
+        self.state, self._ended_from = self._ended_from, None
+        self._num_chars = self._ended_at_chars
+        self._held = ""
+        return self._ended_at_chars
 
     @property
     def channel(self) -> Channel:
@@ -112,6 +132,7 @@ class Splitter:
 
     def _scan(self, text: str, *, final: bool) -> None:
         self._held = ""
+        start_chars = self._num_chars - len(text)
         at = 0
         while at < len(text):
             mark_at = text.find("<", at)
@@ -122,10 +143,13 @@ class Splitter:
             mark = next((m for m in _MARKS if text.startswith(m, mark_at)), None)
             if mark is not None:
                 after = text[mark_at + len(mark) : mark_at + len(mark) + 1]
-                if self._before in _QUOTES and not after and not final:
+                if self._may_be_quoted(mark) and not after and not final:
                     self._held = text[mark_at:]
                     return
+                was = self.state
                 self._meet(mark, after)
+                if self.state is State.DONE and was is not State.DONE:
+                    self._ended_from, self._ended_at_chars = was, start_chars + mark_at
                 at = mark_at + len(mark)
             elif _may_become_mark(text, mark_at):
                 self._hold(text[mark_at:], final=final)
@@ -149,25 +173,30 @@ class Splitter:
             self._use(State.DONE, None if self.state is State.DONE else ROLE_MARK)
         elif self.state is State.DONE:
             self.faults.add(TEXT_AFTER_END)
-        elif self.state in (State.THINK, State.LOOSE) and self._is_quoted(after):
+        elif self._may_be_quoted(mark) and _QUOTES[self._before] == after:
             self.faults.add(QUOTED_TAG)
             self._put(mark)
         else:
             _RULES[self.state](self, mark)
 
-    def _is_quoted(self, after: str) -> bool:
-        return _QUOTES.get(self._before) == after and after != ""
+    def _may_be_quoted(self, mark: str) -> bool:
+        """Whether a quotation mark stands before a tag where tags can be talked about.
+
+        Not in an answer, where direct speech often ends right before ``</answer>``, and no role
+        mark: the engine stops at those, so what follows would never come.
+        """
+        if self._before not in _QUOTES or mark in ROLE_MARKS:
+            return False
+        return self.state is State.THINK or (self.state is State.LOOSE and mark != ANSWER_END)
 
     def _use(self, state: State, fault: str | None = None) -> None:
         self.tag_seen = True
         if fault is not None:
             self.faults.add(fault)
-        if state is State.DONE and self.state is not State.DONE:
-            self.ended_from = self.state
         self.state = state
         self._before = "\n"
-        # Goes out only where the channel has text already: a second <think>, a late <answer>.
-        self._space = "\n\n"
+        self._after_tag = True
+        self._space.clear()
 
     def _at_start(self, mark: str) -> None:
         if mark == THINK:
@@ -217,7 +246,7 @@ class Splitter:
             self._put(mark)
 
     def _at_line_start(self) -> bool:
-        return "\n" in self._space or not self._begun
+        return self._after_tag or any("\n" in space for space in self._space)
 
     def _put(self, text: str) -> None:
         """Text that is no used tag: to its channel, white space at the ends held back."""
@@ -226,7 +255,7 @@ class Splitter:
         self._before = text[-1]
         body = text.strip()
         if not body:
-            self._space += text
+            self._space.append(text)
         elif self.state is State.DONE:
             self.faults.add(TEXT_AFTER_END)
         else:
@@ -237,10 +266,18 @@ class Splitter:
             self._go_loose()
         start = text.index(body[0])
         end = start + len(body)
-        lead = self._space + text[:start] if self.channel in self._begun else ""
-        self._emit(lead + body)
+        self._emit(self._lead(text[:start]) + body)
         self._begun.add(self.channel)
-        self._space = text[end:]
+        self._after_tag = False
+        self._space = [text[end:]]
+
+    def _lead(self, space: str) -> str:
+        if self.channel not in self._begun:
+            return ""
+        if self._after_tag:
+            # The channel goes on after a tag: a second <think>, a late <answer>.
+            return "\n\n"
+        return "".join(self._space) + space
 
     def _go_loose(self) -> None:
         expected = self.thinking and self.state is State.START

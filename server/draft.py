@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from planner.words import WordCounter
-from server.channels import ANSWER_END, ROLE_MARKS, Span, Splitter, State
+from server.channels import ANSWER_END, Span, Splitter, State
 from server.engine.base import End, Log, Passage, Text
 from server.events import Channel, Ended, FinishReason, Fragment, TokenLogprob, Usage
 from server.stops import StopFinder
@@ -34,7 +34,10 @@ _MAX_NO_ANSWER = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How one draft is to be written. Token counts bound what the engine generates."""
+    """How one draft is to be written. Token counts bound what the engine generates.
+
+    reasoning_tokens: when they are used up, a tag that is just being written is waited for.
+    """
 
     max_tokens: int
     reasoning_tokens: int
@@ -66,7 +69,9 @@ class Draft:
     no_answer_repairs: int = 0
     answer_begun: bool = False
     _end: End | None = None
+    # Tokens that may still turn out to be a tag, and tokens of text that may still be a stop.
     _pending: list[TokenLogprob] = field(default_factory=list)
+    _split_off: list[TokenLogprob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         state = State.ANSWER if self.rules.raw else State.START
@@ -88,21 +93,38 @@ class Draft:
         self.splitter.feed(words.text)
 
     def take(self, piece: Text) -> list[Fragment]:
-        """Appends a piece to the log and returns the fragments it completes."""
+        """Appends a piece to the log and returns the fragments it completes.
+
+        Where the text of each token is known they are taken one by one, so that tokens that
+        arrive together are counted and reported as if they had come singly.
+        """
+        tokens = piece.logprobs
+        if len(tokens) < 2 or "".join(one.token for one in tokens) != piece.text:
+            return self._take(piece)
+        singly = (Text(text=t.token, token_ids=(t.token_id,), logprobs=(t,)) for t in tokens)
+        return [fragment for one in singly for fragment in self._take(one)]
+
+    def _take(self, piece: Text) -> list[Fragment]:
         self.log.append(piece.text, piece.token_ids, len(piece.token_ids))
         before = self.splitter.channel
         spans = self._split(piece.text)
         num_reasoning = self._num_reasoning(piece, before, spans)
         self.reasoning_tokens += num_reasoning
         self.answer_tokens += len(piece.token_ids) - num_reasoning
-        logprobs = self._answer_logprobs(piece, spans)
-        return self._fragments(spans, logprobs)
+        self._keep_logprobs(piece)
+        return self._fragments(spans)
 
-    def close(self, end: End | None) -> None:
-        """The engine's stream is over (``end``) or was closed by us (None)."""
+    def close(self, end: End | None) -> list[Fragment]:
+        """The engine's stream is over (``end``) or was closed by us (None).
+
+        Returns what was held back as a possible tag, if the model itself has ended there.
+        """
         self._end = end
-        if end is not None and self.cached_tokens is None:
+        if end is None:
+            return []
+        if self.cached_tokens is None:
             self.cached_tokens = end.cached_tokens
+        return self._fragments(self.splitter.finish()) if end.stop is None else []
 
     @property
     def must_pause(self) -> bool:
@@ -118,6 +140,9 @@ class Draft:
     def _over_reasoning(self) -> bool:
         planning = self.splitter.state is State.START and self.rules.thinking
         thinking = planning or self.splitter.state is State.THINK
+        if self.splitter.is_holding:
+            # It may be closing by itself; half a tag on the log would confuse the model.
+            return False
         return thinking and self.reasoning_tokens >= self.rules.reasoning_tokens
 
     def step(self) -> Carry | None:
@@ -125,18 +150,14 @@ class Draft:
         if self.tokens_left <= 0 or self.rules.raw:
             return None
         if self._finished:
-            return self._repair() if self._lacks_answer else None
+            return None if self.answer_begun else self._repair()
         if self._over_reasoning:
             return Carry(why=REASONING_BUDGET, words=_TO_ANSWER[self.splitter.state])
         if self._end is not None and self._end.reason == "length":
             return None
         if self._end is not None and self._end.stop == ANSWER_END:
             return Carry(why=STOP_IN_REASONING, words="")
-        return self._repair() if self._lacks_answer else None
-
-    @property
-    def _lacks_answer(self) -> bool:
-        return not self.answer_begun and (self.stop_finder is None or self.stop_finder.hit is None)
+        return None if self.answer_begun else self._repair()
 
     def _repair(self) -> Carry | None:
         """An ended draft without an answer: its answer is begun for it (DESIGN: never empty)."""
@@ -149,19 +170,16 @@ class Draft:
 
     def _drop_end_mark(self) -> None:
         """Takes the mark that ended the text off the log; its token ids go with it."""
-        text = "".join(self.log.parts)
-        cut = max(text.rfind(mark) for mark in (*ROLE_MARKS, ANSWER_END))
-        self.log = Log(parts=[text[:cut]], token_ids=None, num_tokens=self.log.num_tokens)
-        self.splitter.state = self.splitter.ended_from or State.BETWEEN
+        text = "".join(self.log.parts)[: self.splitter.reopen()]
+        self.log = Log(parts=[text], token_ids=None, num_tokens=self.log.num_tokens)
 
     def finish(self) -> list[Fragment]:
         """The last fragments, when ``step`` has said that nothing follows."""
-        spans = self.splitter.finish() if not self.rules.raw else []
-        fragments = self._fragments(spans, tuple(self._pending))
+        fragments = self._fragments(self.splitter.finish())
         if self.stop_finder is not None and self.stop_finder.hit is None:
             held = self.stop_finder.finish()
             if held:
-                fragments.append(self._answer(held, ()))
+                fragments.append(self._answer(held))
         return fragments
 
     def ended(self, prompt_tokens: int) -> Ended:
@@ -191,46 +209,44 @@ class Draft:
     def _num_reasoning(self, piece: Text, before: Channel, spans: Sequence[Span]) -> int:
         """How many of the piece's tokens are reasoning.
 
-        A single token is counted where it begins. When several arrive together across the border,
-        they are shared out by characters.
+        A single token is counted where it begins, or as answer once it shows some. When several
+        arrive together across the border, they are shared out by characters.
         Worked number: 4 tokens, 10 of 20 characters reasoning -> 2.
         """
         num_tokens = len(piece.token_ids)
         if before is Channel.ANSWER and self.splitter.channel is Channel.ANSWER:
             return 0
-        if before is self.splitter.channel or num_tokens == 1:
+        shown = {span.channel for span in spans}
+        if num_tokens == 1 or shown == {Channel.ANSWER}:
+            return num_tokens if before is Channel.REASONING and Channel.ANSWER not in shown else 0
+        if before is self.splitter.channel:
             return num_tokens if before is Channel.REASONING else 0
+        # A span may begin with white space of earlier pieces, so its length is no bound.
         reasoning_chars = sum(len(s.text) for s in spans if s.channel is Channel.REASONING)
-        return round(num_tokens * reasoning_chars / max(1, len(piece.text)))
+        return min(num_tokens, round(num_tokens * reasoning_chars / max(1, len(piece.text))))
 
-    def _answer_logprobs(self, piece: Text, spans: Sequence[Span]) -> tuple[TokenLogprob, ...]:
-        """Log-probabilities that go out with these spans: answer tokens, tag tokens left out."""
-        if not piece.logprobs:
-            return ()
-        if self.splitter.tag_seen and len(piece.logprobs) == 1:
+    def _keep_logprobs(self, piece: Text) -> None:
+        """Keeps what goes out with the next answer text: answer tokens, tag tokens left out."""
+        if self.splitter.tag_seen and len(piece.logprobs) <= 1:
             self._pending.clear()
-            return ()
-        if self.splitter.channel is Channel.ANSWER:
+        elif self.splitter.channel is Channel.ANSWER:
             self._pending.extend(piece.logprobs)
-        if not any(span.channel is Channel.ANSWER for span in spans):
-            return ()
-        logprobs, self._pending = tuple(self._pending), []
-        return logprobs
 
-    def _fragments(
-        self, spans: Sequence[Span], logprobs: tuple[TokenLogprob, ...]
-    ) -> list[Fragment]:
+    def _fragments(self, spans: Sequence[Span]) -> list[Fragment]:
         fragments = []
         for span in spans:
             if span.channel is Channel.REASONING:
                 fragments.append(Fragment(channel=span.channel, text=span.text))
                 continue
+            self.answer_begun = True
+            self._split_off += self._pending
+            self._pending.clear()
             text = self.stop_finder.feed(span.text) if self.stop_finder else span.text
             if text:
-                fragments.append(self._answer(text, logprobs))
+                fragments.append(self._answer(text))
         return fragments
 
-    def _answer(self, text: str, logprobs: tuple[TokenLogprob, ...]) -> Fragment:
-        self.answer_begun = True
+    def _answer(self, text: str) -> Fragment:
         self.words.feed(text)
+        logprobs, self._split_off = tuple(self._split_off), []
         return Fragment(channel=Channel.ANSWER, text=text, logprobs=logprobs)

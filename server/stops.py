@@ -21,6 +21,8 @@ def partial_suffix(text: str, marks: Sequence[str]) -> int:
 class StopFinder:
     """Cuts a text at the first of ``stops``; the stop itself is not part of the text.
 
+    First is what is complete first, as in an engine that looks after each token, so that the
+    result does not depend on how the text is cut up; of several complete at once, the longest.
     OpenAI's rule: at most four stop strings, the returned text does not contain them.
     """
 
@@ -33,9 +35,9 @@ class StopFinder:
         if self.hit is not None:
             return ""
         text = self._held + text
-        found = [(text.find(stop), -len(stop), stop) for stop in self.stops if stop in text]
-        if found:
-            at, _, self.hit = min(found)
+        starts = [(text.find(stop), stop) for stop in self.stops if stop in text]
+        if starts:
+            _, at, self.hit = min((start + len(stop), start, stop) for start, stop in starts)
             self._held = ""
             return text[:at]
         keep = partial_suffix(text, self.stops)

@@ -29,8 +29,13 @@ async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event,
         step = draft.step()
         if step is None:
             break
+        following = await _carry_on(engine, job, draft, step)
+        if following is None:
+            # The window is full: as if the engine had ended for want of room.
+            draft.close(None)
+            break
         yield CarriedOn(why=step.why)
-        job = await _carry_on(engine, job, draft, step)
+        job = following
     for fragment in draft.finish():
         yield fragment
     yield draft.ended(prompt_tokens)
@@ -52,10 +57,16 @@ async def _stretch(engine: Engine, job: Job, draft: Draft) -> AsyncGenerator[Eve
         else:
             # Never take a broken stream for a short answer.
             raise EngineDied("the engine's stream broke off without an end")
-    draft.close(end)
+    for fragment in draft.close(end):
+        yield fragment
 
 
-async def _carry_on(engine: Engine, job: Job, draft: Draft, step: Carry) -> Job:
+async def _carry_on(engine: Engine, job: Job, draft: Draft, step: Carry) -> Job | None:
+    """The job that goes on from the log, or None where the window has no room for more."""
     if step.words:
         draft.put(await engine.tokenize(step.words))
-    return job.after(draft.log.script(), max_tokens=draft.tokens_left)
+    # The words put in were not part of the budget.
+    room_tokens = engine.card.window_tokens - job.prompt.num_tokens - draft.log.num_tokens
+    if room_tokens < 1:
+        return None
+    return job.after(draft.log.script(), max_tokens=min(draft.tokens_left, room_tokens))

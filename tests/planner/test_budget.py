@@ -1,0 +1,87 @@
+"""How the window is shared out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.budget import Budget, DoesNotFit, split_window
+
+
+def test_the_worked_number_holds() -> None:
+    assert split_window(
+        window_tokens=32_768, prompt_tokens=768, max_tokens=None, reasoning_tokens=None
+    ) == Budget(prompt_tokens=768, max_tokens=32_000, reasoning_tokens=16_000)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "reasoning_tokens", "expected"),
+    [
+        (None, 10, (90, 10)),
+        (None, 89, (90, 45)),
+        (50, None, (50, 25)),
+        (50, 0, (50, 0)),
+        (51, 25, (51, 25)),
+        (51, 26, (51, 25)),
+        (1, None, (1, 0)),
+        (90, None, (90, 45)),
+        (91, None, (90, 45)),
+        (1_000_000, 1_000_000, (90, 45)),
+    ],
+)
+def test_wishes_are_upper_bounds_and_reasoning_takes_half_at_most(
+    max_tokens: int | None, reasoning_tokens: int | None, expected: tuple[int, int]
+) -> None:
+    budget = split_window(
+        window_tokens=100,
+        prompt_tokens=10,
+        max_tokens=max_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
+    assert (budget.max_tokens, budget.reasoning_tokens) == expected
+
+
+def test_a_prompt_that_leaves_one_token_fits() -> None:
+    budget = split_window(
+        window_tokens=100, prompt_tokens=99, max_tokens=None, reasoning_tokens=None
+    )
+    assert budget == Budget(prompt_tokens=99, max_tokens=1, reasoning_tokens=0)
+
+
+@pytest.mark.parametrize(("prompt_tokens", "over_tokens"), [(100, 1), (150, 51)])
+def test_a_prompt_that_leaves_no_room_is_refused_with_the_numbers(
+    prompt_tokens: int, over_tokens: int
+) -> None:
+    with pytest.raises(DoesNotFit) as caught:
+        split_window(
+            window_tokens=100, prompt_tokens=prompt_tokens, max_tokens=1, reasoning_tokens=None
+        )
+    error = caught.value
+    assert (error.prompt_tokens, error.window_tokens, error.over_tokens) == (
+        prompt_tokens,
+        100,
+        over_tokens,
+    )
+    for number in (prompt_tokens, 100, over_tokens):
+        assert str(number) in str(error)
+
+
+_wish = st.none() | st.integers(0, 200)
+
+
+@given(st.integers(1, 200), st.integers(0, 199), _wish, _wish)
+def test_a_budget_never_outgrows_the_window(
+    window_tokens: int,
+    prompt_tokens: int,
+    max_tokens: int | None,
+    reasoning_tokens: int | None,
+) -> None:
+    if prompt_tokens >= window_tokens:
+        return
+    budget = split_window(
+        window_tokens=window_tokens,
+        prompt_tokens=prompt_tokens,
+        max_tokens=max_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
+    assert budget.prompt_tokens + budget.max_tokens <= window_tokens
+    assert 0 <= 2 * budget.reasoning_tokens <= budget.max_tokens
