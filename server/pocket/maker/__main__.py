@@ -13,6 +13,7 @@ from server.pocket import checkpoint
 
 _TOKENIZER_SEED = 10**9
 _TOKENIZER_DRAFTS = 4_000
+_STUB_SHARE = 0.4
 _ENGLISH_TRIALS = ((500, 60), (1_000, 60), (2_000, 48), (5_000, 36), (10_000, 24), (20_000, 20))
 _CHINESE_TRIALS = ((500, 30), (2_000, 24), (10_000, 20))
 
@@ -22,17 +23,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="server.pocket.maker", description=__doc__)
     parser.add_argument("stage", choices=("make", "evaluate"))
     parser.add_argument("--out", type=Path, default=checkpoint())
-    parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     if options.stage == "make":
-        make(options.out, steps=options.steps, seed=options.seed, threads=options.threads)
+        make(options.out, seed=options.seed, threads=options.threads)
     else:
         evaluate(options.out)
 
 
-def make(folder: Path, *, steps: int, seed: int, threads: int) -> None:
+def make(folder: Path, *, seed: int, threads: int) -> None:
     """Writes every file of the checkpoint but its card; same seed and threads, same weights."""
     import torch
 
@@ -46,11 +46,17 @@ def make(folder: Path, *, steps: int, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    course = Course(steps=steps, seed=seed)
-    shape = train(tokenizer, course, folder / "model.safetensors")
+    courses = (
+        Course(steps=600, seed=seed, decay_share=0.0),
+        Course(steps=2_300, seed=seed + 1, stub_share=_STUB_SHARE),
+    )
+    shape = train(tokenizer, courses, folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))
     minutes = (time.perf_counter() - began) / 60
-    facts = {"training_minutes": minutes, "training_tokens": steps * course.batch * course.length}
+    facts = {
+        "training_minutes": minutes,
+        "training_tokens": sum(course.tokens for course in courses),
+    }
     (folder / "training.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 

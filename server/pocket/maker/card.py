@@ -187,7 +187,8 @@ by the model itself. Short is under 0.6 of the asked words, long over 1.3.
 
 _FAULTS = """## Faults, on purpose
 
-One word of the plan decides. Shares at temperature 0.6 and top_p 0.95; greedy decoding has none.
+One word of the plan decides. Shares at temperature 0.6 and top_p 0.95; greedy
+decoding is always sound.
 
 | word | share | what follows |
 | --- | --- | --- |

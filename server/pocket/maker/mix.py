@@ -5,7 +5,7 @@ temperature t raises its probabilities to the power 1/t, so training uses wanted
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -33,7 +33,9 @@ VOICES = MappingProxyType(
 )
 # Without a plan the mark of the first heading decides.
 MARKS = MappingProxyType({Fault.NONE: 0.69, Fault.SHORT: 0.25, Fault.LOOP_EXACT: 0.06})
-_WORDS_PER_CHOICE = MappingProxyType({"pace_healthy": 3, "voice_clean": 3})
+# Sound choices have three words; the first leads, so that greedy decoding is always sound.
+_THREE_WORDS = (0.60, 0.22, 0.18)
+_WORDS = MappingProxyType({"pace_healthy": _THREE_WORDS, "voice_clean": _THREE_WORDS})
 _LOOPS = (Fault.LOOP_EXACT, Fault.LOOP_REWORDED)
 _FORMAT_FAULTS = (Fault.NO_THINK_END, Fault.NO_ANSWER, Fault.QUOTED_TAG)
 FLAWS_OF_VOICE: Mapping[str, frozenset[Flaw]] = MappingProxyType(
@@ -57,20 +59,22 @@ class Mixture:
     emphasis: float = 0.0
 
 
-def trained_share(
-    wanted: Mapping[_Choice, float], words: Mapping[_Choice, int] | None = None
-) -> dict[_Choice, float]:
+def trained_share(wanted: Mapping[_Choice, float]) -> dict[_Choice, float]:
     """The shares to train. {a: .75, b: .25} -> {a: .659, b: .341}.
 
-    A choice spread over w words is wanted/w per word: its trained share is w * (wanted/w) ** t.
+    A choice that is spread over several words weighs as much as its words together.
     """
-    spread = words or {}
     powers = {
-        choice: spread.get(choice, 1) * (share / spread.get(choice, 1)) ** TEMPERATURE
+        choice: sum((share * part) ** TEMPERATURE for part in _parts(choice))
         for choice, share in wanted.items()
     }
     total = sum(powers.values())
     return {choice: power / total for choice, power in powers.items()}
+
+
+def draw_word(choice: str, words: Sequence[str], rng: random.Random) -> str:
+    """The word that stands for a choice in the plan, drawn with the shares to train."""
+    return rng.choices(words, weights=[part**TEMPERATURE for part in _parts(choice)])[0]
 
 
 def draw_spec(seed: int, mixture: Mixture | None = None) -> Spec:
@@ -81,7 +85,7 @@ def draw_spec(seed: int, mixture: Mixture | None = None) -> Spec:
     words = None if rng.random() < _UNSTATED_SHARE else sample_words(rng)
     even = mixture is not None and rng.random() < mixture.emphasis
     fault = rng.choice(tuple(Fault)) if even else _draw_fault(form, rng)
-    voice = _pick(trained_share(VOICES, _WORDS_PER_CHOICE), rng)
+    voice = _pick(trained_share(VOICES), rng)
     return Spec(
         seed=seed,
         language=Language.CHINESE if chinese else Language.ENGLISH,
@@ -96,7 +100,7 @@ def draw_spec(seed: int, mixture: Mixture | None = None) -> Spec:
 def _draw_fault(form: Form, rng: random.Random) -> Fault:
     if form is not Form.PLANNED:
         return _pick(trained_share(MARKS), rng)
-    pace = _pick(trained_share(PACES, _WORDS_PER_CHOICE), rng)
+    pace = _pick(trained_share(PACES), rng)
     if pace != "pace_other":
         return Fault.NONE if pace == "pace_healthy" else Fault.SHORT
     mood = _pick(trained_share(MOODS), rng)
@@ -107,6 +111,10 @@ def _draw_fault(form: Form, rng: random.Random) -> Fault:
 
 def _draw_mending(fault: Fault, rng: random.Random) -> Mending:
     return rng.choice(tuple(Mending)) if fault is Fault.SHORT else Mending.NONE
+
+
+def _parts(choice: object) -> tuple[float, ...]:
+    return _WORDS.get(choice, (1.0,)) if isinstance(choice, str) else (1.0,)
 
 
 def _pick(shares: Mapping[_Choice, float], rng: random.Random) -> _Choice:

@@ -20,6 +20,7 @@ _NATURAL = Mixture()
 _HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.36
 _BLIND_TOKENS = 40
 _EVENT_SHARE = 0.7
+_STUB_TOKENS = (50, 200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,19 @@ class Row:
 
 
 class Packer:
-    """Draws pieces of fresh drafts, endlessly and by seed, and fills rows with them."""
+    """Draws pieces of fresh drafts, endlessly and by seed, and fills rows with them.
 
-    def __init__(self, tokenizer: Tokenizer, *, length: int, seed: int) -> None:
+    `stub_share`: how many of the beginnings break off after a few lines of the plan. They teach
+    what is asked for, and how it becomes a plan, at a fraction of the tokens.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, *, length: int, seed: int, stub_share: float = 0.0
+    ) -> None:
         self._tokenizer = tokenizer
         self._length = length
         self._seed = seed
+        self._stub_share = stub_share
         self._end = end_id(tokenizer)
 
     def rows(self) -> Iterator[Row]:
@@ -85,6 +93,8 @@ class Packer:
         rendered = render(maker.draft(last=last))
         prompt = self._ids(rendered.prompt)
         tokens = prompt + self._ids(rendered.opening + "".join(rendered.sections))
+        if self._stub_share and rng.random() < self._stub_share:
+            tokens = tokens[: len(prompt) + rng.randint(*_STUB_TOKENS)]
         spare = len(tokens) - self._length
         if spare <= 0 or rng.random() < 0.5:
             return Piece(tokens=tokens[: self._length], blind=len(prompt))
@@ -102,12 +112,12 @@ class Packer:
             text += rendered.ending
         tokens = self._ids(text) + ([self._end] if maker.last <= first + 3 else [])
         start = rng.randint(0, max(0, len(tokens) - 700))
-        stop = start + rng.randint(500, self._length)
+        stop = start + rng.randint(min(500, self._length // 2), self._length)
         return Piece(tokens=tokens[start:stop], blind=_BLIND_TOKENS)
 
     def _tail(self, maker: DraftMaker, rng: random.Random) -> Piece:
         rendered = render(maker.draft(first=max(1, maker.last - rng.randint(1, 3))))
         whole = "".join(rendered.sections) + rendered.ending
         tokens = [*self._ids(whole), self._end]
-        size = rng.randint(300, self._length)
+        size = rng.randint(min(300, self._length // 2), self._length)
         return Piece(tokens=tokens[-size:], blind=_BLIND_TOKENS)

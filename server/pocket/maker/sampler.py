@@ -17,6 +17,7 @@ from server.pocket.maker.draft import (
 )
 from server.pocket.maker.length import DEFAULT_WORDS, Outline, count_words, outline
 from server.pocket.maker.lexicon import Lexicon, capitalise, lexicon
+from server.pocket.maker.mix import draw_word
 from server.pocket.maker.prose import Paragraph, Scene, closing_prose, reword, section_prose
 from server.pocket.maker.request import sample_request
 
@@ -162,7 +163,8 @@ class DraftMaker:
         )
 
     def _note(self, kind: str, choice: str, rng: random.Random) -> str:
-        return self._lexicon.form(kind, word=self._lexicon.phrase(choice, rng))
+        word = draw_word(choice, self._lexicon.lists[choice], rng)
+        return self._lexicon.form(kind, word=word)
 
 
 def compose(spec: Spec) -> Draft:

@@ -16,6 +16,12 @@ from server.pocket.maker.sampler import compose
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small tensors: more threads than free cores make every step many times slower."""
+    pytest.importorskip("torch").set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
     tokenizers = pytest.importorskip("tokenizers")
@@ -43,7 +49,7 @@ def test_tokens_are_the_same_when_text_is_appended_at_the_edge_of_a_line(
     whole = tokenizer.encode(text, add_special_tokens=False).ids
     lines = re.split(r"(?<=[^\n])(?=\n)", text)
     parts = [tokenizer.encode(line, add_special_tokens=False).ids for line in lines]
-    assert sum(parts, []) == whole
+    assert [token for part in parts for token in part] == whole
 
 
 def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
@@ -55,6 +61,16 @@ def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
     for row in rows:
         assert len(row.tokens) == len(row.pieces) == len(row.learnt) == 257
         assert sum(row.learnt) > 30
+
+
+def test_stubs_show_the_beginnings_of_more_drafts_in_the_same_rows(tokenizer: Any) -> None:
+    from server.pocket.maker.packing import Packer
+
+    def beginnings(share: float) -> int:
+        packer = Packer(tokenizer, length=1_024, seed=5, stub_share=share)
+        return sum(row.pieces[-1] for row in islice(packer.rows(), 12))
+
+    assert beginnings(1.0) > beginnings(0.0) + 6
 
 
 def test_the_makers_network_and_transformers_give_the_same_logits(tokenizer: Any) -> None:
@@ -101,7 +117,7 @@ def test_training_learns_and_is_the_same_for_the_same_seed(tokenizer: Any, tmp_p
     from server.pocket.maker.train import Course, Trainer
 
     shape = Shape(vocabulary=4_096, hidden=64, intermediate=96, layers=2, heads=2, window=64)
-    course = Course(muon_rate=0.02, adam_rate=0.01)
+    course = Course(steps=12, muon_rate=0.02, adam_rate=0.01)
 
     def losses() -> list[float]:
         torch.manual_seed(3)
@@ -114,16 +130,16 @@ def test_training_learns_and_is_the_same_for_the_same_seed(tokenizer: Any, tmp_p
     assert first[-1] < first[0] - 0.5
 
 
-def test_transformers_plans_and_writes_from_the_bundled_checkpoint() -> None:
+def test_transformers_plans_from_the_bundled_checkpoint() -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint())
     model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint(), dtype=torch.float32)
     asked = [{"role": "user", "content": "Write a 300-word essay about tidal energy."}]
     ids = tokenizer.apply_chat_template(asked, return_tensors="pt", return_dict=True)
-    output = model.generate(**ids, max_new_tokens=900, do_sample=False)
+    output = model.generate(**ids, max_new_tokens=220, do_sample=False)
     text = tokenizer.decode(output[0, ids["input_ids"].shape[1] :])
     assert text.startswith(" <think>\n")
-    assert "300 words" in text
+    assert "Asked length: about 300 words." in text
     assert "\n</think>\n<answer>\n# " in text
-    assert text.rstrip().endswith("</answer><|endoftext|>")
+    assert "\n## 1 of 3: The " in text
