@@ -42,7 +42,7 @@ class CarriedOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one draft, or the sum over several.
+    """Tokens of one draft, or of several (``wire.encode.total``).
 
     cached_tokens: how many prompt tokens the engine had in its prefix cache, counted once.
     """
@@ -55,18 +55,6 @@ class Usage:
     @property
     def completion_tokens(self) -> int:
         return self.reasoning_tokens + self.answer_tokens
-
-    def beside(self, other: "Usage") -> "Usage":
-        """Usage of two drafts over one prompt: the prompt counts once, the writing adds up.
-
-        Worked number: (10 prompt, 5 written) beside (10 prompt, 7 written) = (10 prompt, 12).
-        """
-        return Usage(
-            prompt_tokens=max(self.prompt_tokens, other.prompt_tokens),
-            cached_tokens=max(self.cached_tokens, other.cached_tokens),
-            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
-            answer_tokens=self.answer_tokens + other.answer_tokens,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

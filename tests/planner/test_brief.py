@@ -13,6 +13,6 @@ def test_a_brief_thinks_and_takes_all_the_room_unless_told_otherwise() -> None:
 
 
 def test_a_brief_cannot_be_changed() -> None:
-    brief = Brief(messages=())
-    with pytest.raises(FrozenInstanceError):
-        brief.thinking = False  # type: ignore[misc]
+    for name in ("messages", "thinking", "max_tokens", "reasoning_tokens"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(Brief(messages=()), name, None)

@@ -425,7 +425,7 @@ def test_a_row_holds_character_by_character_and_cut_anywhere(row: Row) -> None:
     places = range(len(row.text) + 1)
     for at in places:
         assert read(cut(row.text, at), thinking=row.thinking) == whole
-    if len(row.text) <= 48:
+    if len(row.text) <= 40:
         for pair in combinations(places, 2):
             assert read(cut(row.text, *pair), thinking=row.thinking) == whole
 
@@ -453,7 +453,7 @@ PARTS = (
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), parts=st.lists(st.sampled_from(PARTS), max_size=14), thinking=st.booleans())
 def test_any_mixture_reads_the_same_however_it_is_cut(
     data: st.DataObject, parts: list[str], thinking: bool
@@ -465,7 +465,7 @@ def test_any_mixture_reads_the_same_however_it_is_cut(
     assert read(list(text), thinking=thinking) == whole
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(alphabet="<>/abc \n", max_size=60))
 def test_a_text_without_tags_comes_out_as_it_went_in(text: str) -> None:
     # What is cut off is the start of a tag at the very end; this alphabet can spell "</a" there.
@@ -498,9 +498,9 @@ class Counting(Splitter):
     "pattern",
     ["<", " ", "\n", "</think", "`</think>", "a <b> ", "<think>", "<|user|>", "</answer>"],
 )
-@pytest.mark.parametrize("piece_chars", [1, 7, 10_000])
+@pytest.mark.parametrize("piece_chars", [1, 7, 4_000])
 def test_the_work_is_linear_in_the_text(pattern: str, piece_chars: int) -> None:
-    text = "<think>" + (pattern * 10_000)[:10_000]
+    text = "<think>" + (pattern * 4_000)[:4_000]
     splitter = Counting()
     for at in range(0, len(text), piece_chars):
         splitter.feed(text[at : at + piece_chars])
