@@ -15,7 +15,7 @@ from server.auth import Keys
 from server.checkpoint import Checkpoint
 from server.engine.base import Card, Engine
 from server.engine.scripted import ScriptedEngine, read_script
-from server.engine.supervised import Supervised
+from server.engine.supervised import Health, Supervised
 from server.errors import CannotServe
 from server.limits import Admission, BodyLimit
 from server.machine import has
@@ -112,8 +112,10 @@ def _scripted(settings: Settings) -> Serving:
 
 
 def _vllm(settings: Settings, found: Checkpoint, card: Card) -> Callable[[], Engine]:
+    if not has("vllm"):
+        raise CannotServe("vLLM is not installed here; see README.md, or set engine transformers")
     # Here and not above: a gateway without vLLM must still start with another engine.
-    from server.engine.vllm_in_process import VllmEngine, VllmOptions
+    from server.engine.vllm_in_process import VllmEngine, VllmOptions, engine_arguments
 
     arguments = {
         "tensor_parallel_size": settings.tensor_parallel_size,
@@ -132,6 +134,9 @@ def _vllm(settings: Settings, found: Checkpoint, card: Card) -> Callable[[], Eng
         arguments=arguments,
         cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
     )
+    if settings.vllm:
+        # A misspelt argument is worth the seconds that importing vLLM takes.
+        engine_arguments(options)
     return lambda: VllmEngine(options)
 
 
@@ -149,12 +154,13 @@ def create_app(
     Raises:
         CannotServe: a key that is neither a key nor a hash.
     """
+    metrics = Metrics(registry, multiproc_dir=settings.prometheus_multiproc_dir)
     engine = Supervised(
         build=serving.build,
         card=serving.card,
         max_restarts=settings.max_engine_restarts if settings.on_engine_death == "restart" else 0,
+        on_health=lambda health: metrics.engine_up.set(health is Health.READY),
     )
-    metrics = Metrics(registry, multiproc_dir=settings.prometheus_multiproc_dir)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:

@@ -63,8 +63,13 @@ def find(model: str, *, revision: str | None, name: str | None) -> Checkpoint:
     config = _json(directory / "config.json")
     if config is None:
         raise CannotServe(f"{directory} is no checkpoint: it has no readable config.json")
-    default_name = model if model == "pocket" else Path(location).name
+    default_name = model if model == "pocket" else _last_part(location)
     return _read(directory, location, name or default_name, config)
+
+
+def _last_part(location: str) -> str:
+    path = Path(location)
+    return (path.resolve() if path.is_dir() else path).name
 
 
 def _download(model: str, revision: str | None) -> Path:

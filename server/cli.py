@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from server import __version__, check, logs, machine
-from server.app import Serving, choose, create_app
+from server import __version__, logs, machine
 from server.errors import CannotServe
-from server.host import Host, run
-from server.settings import Settings, environment, load
+from server.settings import Settings, environment, export, load
+
+if TYPE_CHECKING:
+    from server.app import Serving
 
 # The settings with a flag of their own; the others come by LONGHAND_* or TOML.
 _FLAGS = ("model", "engine", "tensor_parallel_size", "host", "port")
@@ -30,10 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             config=arguments.config,
             environ=environment(),
         )
-        serving = choose(settings)
-        if arguments.command == "check":
-            return _check(settings, serving)
-        return _serve(settings, serving)
+        return _run(arguments.command, settings)
     except CannotServe as error:
         sys.stderr.write(f"longhand: {error}\n")
         return 2
@@ -68,7 +66,30 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="a TOML file of settings", metavar="FILE.toml")
 
 
-def _check(settings: Settings, serving: Serving) -> int:
+def _run(command: str, settings: Settings) -> int:
+    _share_metrics(settings.prometheus_multiproc_dir)
+    # Here and in what it calls, not above: see ``_share_metrics``.
+    from server.app import choose
+
+    serving = choose(settings)
+    return _check(settings, serving) if command == "check" else _serve(settings, serving)
+
+
+def _share_metrics(directory: Path | None) -> None:
+    """prometheus-client decides when it is imported whether processes share their metrics, and
+    fails without the directory."""
+    if directory is None:
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotServe(f"prometheus_multiproc_dir {directory}: {error.strerror}") from None
+    export({"PROMETHEUS_MULTIPROC_DIR": str(directory)})
+
+
+def _check(settings: Settings, serving: "Serving") -> int:
+    from server import check
+
     report = check.examine(settings, serving, machine.look())
     sys.stdout.write("\n".join(report.lines) + "\n")
     for problem in report.problems:
@@ -76,18 +97,22 @@ def _check(settings: Settings, serving: Serving) -> int:
     return 1 if report.problems else 0
 
 
-def _serve(settings: Settings, serving: Serving) -> int:
+def _serve(settings: Settings, serving: "Serving") -> int:
+    from server.app import create_app
+    from server.host import Host, run
+
     logs.set_up(settings.log_level, settings.log_format)
     host = Host(
         create_app(settings, serving),
         address=(settings.host, settings.port),
         shutdown_grace_s=settings.shutdown_grace_s,
         describe=lambda url: _ready_line(url, serving),
+        out=sys.stdout,
     )
     return run(host)
 
 
-def _ready_line(url: str, serving: Serving) -> str:
+def _ready_line(url: str, serving: "Serving") -> str:
     body: dict[str, Any] = {
         "stream": True,
         "messages": [{"role": "user", "content": "Write a 500-word essay about lighthouses."}],

@@ -124,5 +124,8 @@ class Internal(LonghandError):
     default_code = "internal_error"
 
 
+UNEXPECTED = "something went wrong here; the server's log has the details under the request id"
+
+
 class CannotServe(Exception):
     """The server cannot start as it is set; the message is a sentence for the operator."""

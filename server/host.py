@@ -6,8 +6,6 @@ could not be started or died and was not to be restarted.
 
 import asyncio
 import logging
-import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,10 +20,13 @@ from server.routes.service import Service
 
 logger = logging.getLogger(__name__)
 
+CANNOT_LISTEN = 1
 ENGINE_FAILED = 3
 # uvicorn's own grace for connections; drafts had theirs before (``shutdown_grace_s``).
 _CONNECTIONS_S = 5
 _TICK_S = 0.1
+# Where a client reaches a server that listens on every address of a family.
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
 class Host(uvicorn.Server):
@@ -38,7 +39,7 @@ class Host(uvicorn.Server):
         address: tuple[str, int],
         shutdown_grace_s: float,
         describe: Callable[[str], str],
-        out: TextIO = sys.stdout,
+        out: TextIO,
     ) -> None:
         host, port = address
         super().__init__(
@@ -75,8 +76,7 @@ class Host(uvicorn.Server):
         try:
             await asyncio.wait([ready, failed], return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
-                self._out.write(self._describe(self.url) + "\n")
-                self._out.flush()
+                self._say(self._describe(self.url))
             await failed
         finally:
             ready.cancel()
@@ -85,17 +85,23 @@ class Host(uvicorn.Server):
         self.exit_code = ENGINE_FAILED
         self.should_exit = True
 
+    def _say(self, line: str) -> None:
+        # Whoever closed our standard output still wants the server.
+        with suppress(OSError):
+            self._out.write(f"{line}\n")
+            self._out.flush()
+
     @property
     def url(self) -> str:
         """Where the server listens, with the port it really got."""
         name, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{'127.0.0.1' if name in ('0.0.0.0', '::') else name}:{port}"
+        return f"http://{_REACHED_AT.get(name, f'[{name}]' if ':' in name else name)}:{port}"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn hurries at a second Ctrl-C only; a second SIGTERM means the same.
-        if self.should_exit and sig == signal.SIGTERM:
-            self.force_exit = True
-        super().handle_exit(sig, frame)
+        # uvicorn's own would raise the signal again in the end and lose the exit code, and hurry
+        # at a second Ctrl-C only.
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Takes nothing on, lets drafts finish for a while, frees the engine, closes."""
@@ -119,6 +125,9 @@ class Host(uvicorn.Server):
 
 def run(host: Host) -> int:
     """Serves until a signal or the engine's end; returns the exit code."""
-    with suppress(KeyboardInterrupt):
+    try:
         host.run()
-    return host.exit_code if host.started else host.exit_code or 1
+    except SystemExit:
+        # uvicorn's way to say that it cannot listen; it has logged why.
+        return CANNOT_LISTEN
+    return host.exit_code

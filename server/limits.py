@@ -98,6 +98,8 @@ class Admission:
         """
         if self.closed:
             raise EngineUnavailable("the server is shutting down", retry_after_s=1)
+        # Such a ticket would never be granted, nor any behind it; the routes refuse it.
+        assert drafts <= self.max_running
         ticket = Ticket(drafts, self)
         room = not self._waiting and self.running + drafts <= self.max_running
         if not room and self.queued + drafts > self.max_queued:

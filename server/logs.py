@@ -6,7 +6,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
+# What every record has, and what uvicorn and vLLM add to each of theirs and ours.
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "color_message",
+    "vllm_process_name",
+}
 
 
 class JsonLines(logging.Formatter):

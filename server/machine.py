@@ -33,6 +33,11 @@ def has(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU with its driver."""
+    return bool(_gpus(shutil.which("nvidia-smi")))
+
+
 def _gpus(program: str | None) -> tuple[int, ...]:
     if program is None:
         return ()

@@ -3,11 +3,13 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import __version__
@@ -123,6 +125,7 @@ class Metrics:
         """The exposition page, vLLM's own metrics included where it runs in this process."""
         if self._multiproc_dir is None:
             return generate_latest(self._registry)
+        _forget_the_dead(self._multiproc_dir)
         merged = CollectorRegistry()
         collect: Any = MultiProcessCollector  # published without types
         collect(merged, path=str(self._multiproc_dir))
@@ -156,6 +159,16 @@ class Metrics:
         self.finished.labels(reason=ended.finish_reason).inc()
         for fault in ended.faults:
             self.format_faults.labels(kind=fault).inc()
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Drops the live gauges of processes that are gone, however they went: prometheus-client
+    would count their requests as in flight for ever."""
+    forget: Any = mark_process_dead  # published without types
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            forget(pid, str(directory))
 
 
 class _Clock:
@@ -195,7 +208,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         # A client that goes before the headers is answered by nobody; nginx logs that as 499.
-        code = 499
+        code: int = 499
 
         async def noted(message: Message) -> None:
             nonlocal code
@@ -207,8 +220,12 @@ class Measured:
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, noted)
+        except Exception:
+            # Starlette answers it, outside of every middleware.
+            code = HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
         finally:
             self._metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(route=route, code=str(code)).inc()
+            self._metrics.requests.labels(route=route, code=f"{code:d}").inc()
             self._metrics.duration.labels(route=route).observe(self._monotonic() - started)

@@ -121,6 +121,7 @@ def load(
         CannotServe: an unknown name or a wrong value; the sentence names it and its source.
     """
     values: dict[str, Any] = {}
+    given_by: dict[str, str] = {}
     for source, found in (
         (f"{config}", _from_toml(config)),
         ("the environment", _from_environ(environ)),
@@ -128,10 +129,11 @@ def load(
     ):
         _refuse_unknown(found, source)
         values.update(found)
+        given_by.update(dict.fromkeys(found, source))
     try:
         return Settings(**values)
     except ValidationError as error:
-        raise CannotServe(_sentence(error)) from None
+        raise CannotServe(_sentence(error, given_by)) from None
 
 
 def environment() -> Mapping[str, str]:
@@ -165,7 +167,7 @@ def _from_toml(path: Path | None) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CannotServe(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a file that is not UTF-8
         raise CannotServe(f"{path} is not TOML: {error}") from None
 
 
@@ -196,6 +198,8 @@ def _refuse_unknown(found: Mapping[str, Any], source: str) -> None:
             raise CannotServe(f"there is no setting {name!r} (from {source}); see README.md")
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, given_by: Mapping[str, str]) -> str:
+    """Without the value: it may be a key."""
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"setting {'.'.join(map(str, first['loc']))!r}: {first['msg']}"
+    source = given_by[str(first["loc"][0])]
+    return f"setting {'.'.join(map(str, first['loc']))!r} (from {source}): {first['msg']}"

@@ -21,8 +21,8 @@ import psutil
 
 from server.settings import LIFELINE, export, exported
 
-# How long the engine's processes get to end by themselves, in seconds.
-_GRACE_S = 5.0
+# How long the kernel may take to bury what was killed, in seconds.
+_REAP_S = 5.0
 
 
 @contextmanager
@@ -59,18 +59,21 @@ def _outlive(path: Path) -> NoReturn:
 
 
 def _sweep(line: str) -> None:
-    """Ends every process below this one that was started on ``line``."""
-    ours = [p for p in psutil.Process().children(recursive=True) if _is_on(p, line)]
+    """Ends every process that was started on ``line``; the engine's own shutdown came before.
+
+    All processes are looked at, not only our children: a worker whose own parent was killed first
+    has been handed to init.
+    """
+    ours = [p for p in psutil.process_iter() if p.pid != os.getpid() and _is_on(p, line)]
     for process in ours:
         with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(ours, timeout=_GRACE_S)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(ours, timeout=_REAP_S)
 
 
 def _is_on(process: psutil.Process, line: str) -> bool:
+    """Python's resource tracker is left: it frees shared memory when we end, and ends itself."""
     with suppress(psutil.Error):
-        return process.environ().get(LIFELINE) == line
+        if process.environ().get(LIFELINE) == line:
+            return not any("resource_tracker" in part for part in process.cmdline())
     return False

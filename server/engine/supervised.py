@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from server.engine.base import Card, Engine, Job, Passage, Piece
-from server.errors import EngineUnavailable, LonghandError
+from server.errors import CannotServe, EngineUnavailable, LonghandError
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,10 @@ class Health(StrEnum):
 class Supervised:
     """An engine made by ``build``, entered in a task of its own.
 
-    max_restarts: how often in a row a dead engine is started again; 0 for never. A start that
+    max_restarts: how often, in all, a dead engine is started again; 0 for never. A start that
     fails is not repeated: what was wrong then is wrong the second time too.
     failed: set once there will be no engine any more; ``reason`` says why.
+    on_health: told of every change of ``health``.
     """
 
     build: Callable[[], Engine]
@@ -43,6 +44,7 @@ class Supervised:
     max_restarts: int = 0
     health: Health = Health.LOADING
     reason: str = "the model is loading"
+    on_health: Callable[[Health], None] = lambda health: None
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _engine: Engine | None = None
@@ -71,19 +73,28 @@ class Supervised:
     def _to(self, health: Health, reason: str) -> None:
         if self.health is not Health.STOPPED:
             self.health, self.reason = health, reason
+            self.on_health(health)
 
     async def _run(self) -> None:
-        """The engine's whole life, every restart included."""
+        """The engine's whole life, every restart included; ``failed`` is set at its end."""
+        try:
+            await self._live_again()
+        except Exception:
+            # The top of this task: nobody else would ever see it.
+            logger.exception("engine failed")
+            self._to(Health.DEAD, "the engine failed in a way that was not foreseen; see the log")
+        self.failed.set()
+
+    async def _live_again(self) -> None:
         for attempt in range(self.max_restarts + 1):
             try:
                 await self._live()
-            except LonghandError as error:
-                self._to(Health.DEAD, f"the engine could not be started: {error.message}")
+            except (LonghandError, CannotServe) as error:
+                self._to(Health.DEAD, f"the engine could not be started: {error}")
                 break
             if attempt < self.max_restarts:
                 logger.warning("engine restarts", extra={"reason": self.reason})
                 self._to(Health.LOADING, f"the engine restarts; {self.reason}")
-        self.failed.set()
 
     async def _live(self) -> None:
         """One engine from its start to its death."""

@@ -11,6 +11,7 @@ from server.errors import CannotServe
 
 # Up to here encoding takes under a millisecond; longer texts would hold up every other stream.
 _INLINE_CHARS = 2_000
+_CONTEXT_TOKENS = 8
 
 
 class Tokenizer:
@@ -55,7 +56,20 @@ class Decoder:
     def __init__(self, tokenizer: FastTokenizer, before: tuple[int, ...]) -> None:
         self._tokenizer = tokenizer
         # A few tokens of context are enough for byte-level BPE to join on.
-        self._stream = DecodeStream(ids=list(before[-8:]), skip_special_tokens=True)
+        self._context = list(before[-_CONTEXT_TOKENS:])
+        self._held: list[int] = []
+        self._stream = DecodeStream(ids=list(self._context), skip_special_tokens=True)
 
     def step(self, token_id: int) -> str:
-        return self._stream.step(self._tokenizer, token_id) or ""
+        text = self._stream.step(self._tokenizer, token_id) or ""
+        self._held.append(token_id)
+        if text:
+            self._context = (self._context + self._held)[-_CONTEXT_TOKENS:]
+            self._held.clear()
+        return text
+
+    def finish(self) -> str:
+        """What was held back for a character that will not become whole, so that all texts
+        together are what the ids decode to at once (U+FFFD stands for such a character)."""
+        known = self._tokenizer.decode(self._context)
+        return str(self._tokenizer.decode(self._context + self._held))[len(known) :]

@@ -21,12 +21,13 @@ from server.engine.lifeline import lifeline
 from server.engine.tokenizer import Tokenizer
 from server.errors import BadRequest, CannotServe, EngineDied, EngineUnavailable
 from server.events import TokenLogprob
+from server.machine import has_gpu
 from server.settings import export, exported
 
 logger = logging.getLogger(__name__)
 
 # How long vLLM's processes get to end, and how often the engine is asked whether it is alive.
-_SHUTDOWN_S = 5.0
+_SHUTDOWN_S = 3.0
 _WATCH_S = 0.25
 
 
@@ -44,11 +45,7 @@ class VllmOptions:
 
 
 class VllmEngine:
-    """One model in vLLM: tensor and pipeline parallel, quantised, on several nodes, as set.
-
-    Raises:
-        CannotServe: vLLM is not installed, or an argument is not one of its.
-    """
+    """One model in vLLM: tensor and pipeline parallel, quantised, on several nodes, as set."""
 
     def __init__(self, options: VllmOptions) -> None:
         self._options = options
@@ -56,7 +53,6 @@ class VllmEngine:
         self._stack = ExitStack()
         self._left = asyncio.Event()
         self._llm: Any = None
-        self._arguments = _engine_arguments(options)
 
     @property
     def card(self) -> Card:
@@ -66,6 +62,7 @@ class VllmEngine:
         return await self._tokenizer.passage(text)
 
     async def __aenter__(self) -> Self:
+        # Before vLLM is imported: it reads most of them then.
         export(_environment(self._options))
         self._stack.enter_context(lifeline())
         try:
@@ -76,11 +73,15 @@ class VllmEngine:
         return self
 
     def _build(self) -> Any:
+        try:
+            arguments = engine_arguments(self._options)
+        except CannotServe as error:
+            raise EngineUnavailable(str(error)) from error
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
         try:
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**self._arguments))
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as error:
             # vLLM raises anything from ValueError to RuntimeError here; its own log has more.
             logger.exception("vLLM did not start")
@@ -178,7 +179,12 @@ class VllmEngine:
         )
 
 
-def _engine_arguments(options: VllmOptions) -> dict[str, Any]:
+def engine_arguments(options: VllmOptions) -> dict[str, Any]:
+    """What vLLM is started with. Importing vLLM takes seconds, so this is no part of a constructor.
+
+    Raises:
+        CannotServe: vLLM is not installed, or an argument is not one of its.
+    """
     try:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
@@ -199,10 +205,23 @@ def _engine_arguments(options: VllmOptions) -> dict[str, Any]:
         "enable_log_requests": False,
         "disable_log_stats": False,
         "trust_remote_code": False,
-        # torch.compile needs a C++ compiler and 20 s more at the start for 13 % more tokens/s on
-        # the CPU (DECISIONS.md); on a GPU vLLM's own default stays.
-        **({"enforce_eager": True} if current_platform.is_cpu() else {}),
+        **(_cpu_arguments(options.card.window_tokens) if current_platform.is_cpu() else {}),
         **options.arguments,
+    }
+
+
+def _cpu_arguments(window_tokens: int) -> dict[str, Any]:
+    """Where the CPU build needs other values than vLLM's own; a GPU keeps vLLM's.
+
+    enforce_eager: torch.compile needs a C++ compiler, and 18 s more at the start, for 13 % more
+    tokens/s (DECISIONS.md). enable_chunked_prefill: a seeded request whose prompt was cut in two
+    kills the engine ("CPU Generator does not use offset", vllm/v1/worker/gpu_model_runner.py 0.32,
+    _bookkeeping_sync); without chunks a step must be able to hold a whole window.
+    """
+    return {
+        "enforce_eager": True,
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": window_tokens,
     }
 
 
@@ -216,9 +235,14 @@ def _environment(options: VllmOptions) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": str(options.cpu_kv_cache_gib),
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_CONFIGURE_LOGGING": "1",
-        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_LOGGING_STREAM": "ext://sys.stderr",
         "TOKENIZERS_PARALLELISM": "false",
     }
+    if not has_gpu() and options.arguments.get("enforce_eager", True):
+        # Eager does not cover the sampler's own torch.compile: the first request with
+        # log-probabilities stopped every stream for 12 s, and would fail without a compiler.
+        wanted["TORCHDYNAMO_DISABLE"] = "1"
     if ranks > 1:
         wanted["VLLM_CPU_OMP_THREADS_BIND"] = _cpu_ranks(ranks)
     return {name: value for name, value in wanted.items() if exported(name) is None}

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.answer import Order
+from server.errors import BadRequest
 from server.routes.desk import Task
 from server.routes.service import request_id, service_of
 from server.wire.completions import CompletionRequest
@@ -34,8 +35,15 @@ async def create_completion(body: CompletionRequest, request: Request) -> Respon
     )
     style = Style(show_usage=body.wants_usage, show_logprobs=body.logprobs is not None)
     desk = service.desk
+    drafts = order.n * len(prompts)
+    if drafts > desk.admission.max_running:
+        raise BadRequest(
+            f"prompt: {drafts} drafts at once are over this server's limit of "
+            f"{desk.admission.max_running}",
+            param="prompt",
+        )
     ticket, commission = await desk.admit(
-        order.n * len(prompts),
+        drafts,
         lambda: desk.answerer.accept_raw(prompts, order, max_tokens=body.length_tokens),
     )
     task = Task(

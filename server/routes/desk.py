@@ -5,14 +5,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.answer import Answerer, Commission
-from server.errors import Internal, LonghandError
+from server.errors import UNEXPECTED, Internal, LonghandError
 from server.events import Channel, Choice, Ended, Fragment, Usage
 from server.limits import Admission, Ticket
 from server.metrics import Metrics
@@ -32,13 +32,19 @@ class Pace:
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """One request being answered: what was accepted, its claim, how it is told."""
+    """One request being answered: what was accepted, its claim, how it is told.
+
+    stage: how far it is, for counting clients that go. since: when it began to wait for its
+    places, on the monotonic clock. answered: whether the client was given its end.
+    """
 
     commission: Commission
     ticket: Ticket
     encoder: Encoder
     headers: dict[str, str]
     stage: str = "queued"
+    since: float = field(default_factory=time.monotonic)
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +65,35 @@ class Desk:
             Overloaded, and whatever ``accept`` raises.
         """
         ticket = self.admission.enter(drafts)
+        self._count_queue()
         try:
             return ticket, await accept()
         except BaseException:
             ticket.release()
+            self._count_queue()
             raise
+
+    def _count_queue(self) -> None:
+        self.metrics.queue_depth.set(self.admission.queued)
+
+    def _leave(self, task: Task) -> None:
+        """Whatever way a request ended: its places are free, and a client that went is counted."""
+        task.ticket.release()
+        self._count_queue()
+        if not task.answered:
+            self.metrics.disconnects.labels(stage=task.stage).inc()
+
+    async def _granted(self, task: Task) -> bool:
+        """Whether the task has its places, after waiting for them for one heartbeat at most."""
+        granted = await task.ticket.granted(self.pace.heartbeat_s)
+        if granted:
+            self.metrics.queue_wait.observe(time.monotonic() - task.since)
+        return granted
 
     def stream(self, task: Task) -> Response:
         return DraftResponse(
             self._frames(task),
-            release=task.ticket.release,
+            release=lambda: self._leave(task),
             keep_alive_s=self.pace.keep_alive_s,
             headers=task.headers,
         )
@@ -81,19 +106,19 @@ class Desk:
             try:
                 await asyncio.wait([writing, gone], return_when=asyncio.FIRST_COMPLETED)
                 if not writing.done():
-                    self.metrics.disconnects.labels(stage=task.stage).inc()
                     # Nobody reads this; the status is nginx's for a client that has gone.
                     return Response(status_code=499)
+                task.answered = True
                 return Response(
                     writing.result(), media_type="application/json", headers=task.headers
                 )
             finally:
                 await _cancel(writing, gone)
         finally:
-            task.ticket.release()
+            self._leave(task)
 
     async def _fold(self, task: Task) -> bytes:
-        while not await task.ticket.granted(self.pace.heartbeat_s):
+        while not await self._granted(task):
             continue
         folded = [Folded() for _ in task.commission.jobs]
         async with aclosing(self._choices(task)) as choices:
@@ -105,25 +130,21 @@ class Desk:
     async def _frames(self, task: Task) -> AsyncGenerator[bytes, None]:
         """Every frame of a stream. It always ends in a final frame or an error frame, unless the
         client goes first."""
-        finished = False
         try:
-            while not await task.ticket.granted(self.pace.heartbeat_s):
+            while not await self._granted(task):
                 yield task.encoder.heartbeat()
             async with aclosing(self._written(task)) as frames:
                 async for frame in frames:
                     yield frame
-            finished = True
+            task.answered = True
         except LonghandError as error:
-            finished = True
+            task.answered = True
             yield failure(error)
         except Exception:
             # Anything else is a fault of ours; the client still gets an end.
-            logger.exception("a stream failed")
-            finished = True
-            yield failure(Internal("something went wrong here; the request id is in the log"))
-        finally:
-            if not finished:
-                self.metrics.disconnects.labels(stage=task.stage).inc()
+            logger.exception("a stream failed", extra={"request_id": task.headers["x-request-id"]})
+            task.answered = True
+            yield failure(Internal(UNEXPECTED))
 
     async def _written(self, task: Task) -> AsyncGenerator[bytes, None]:
         yield task.encoder.opening()

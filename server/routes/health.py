@@ -23,13 +23,17 @@ async def live() -> dict[str, str]:
 @router.get("/health/ready", response_model=None)
 @router.get("/health", response_model=None)
 async def ready(request: Request) -> JSONResponse:
-    """200 when the engine takes work; 503 with the reason while it loads or once it is dead."""
-    engine = service_of(request).engine
-    is_ready = engine.health is Health.READY
-    body: dict[str, Any] = {"status": engine.health.value, "model": engine.card.model}
-    if not is_ready:
-        body["reason"] = engine.reason
-    return JSONResponse(body, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    """200 when the server takes work; 503 with the reason while the model loads, once the engine
+    is dead, and while running drafts finish before the process ends."""
+    service = service_of(request)
+    engine = service.engine
+    status, reason = engine.health, engine.reason
+    if service.desk.admission.closed:
+        status, reason = Health.STOPPED, "the server is shutting down"
+    body: dict[str, Any] = {"status": status.value, "model": engine.card.model}
+    if status is Health.READY:
+        return JSONResponse(body)
+    return JSONResponse({**body, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.get("/version")

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.auth import Keys
 from server.errors import (
+    UNEXPECTED,
     BadRequest,
     BodyTooLarge,
     Internal,
@@ -26,6 +27,7 @@ from server.errors import (
     NotJson,
     Unauthorized,
 )
+from server.routes.service import request_id
 from server.wire.encode import error_object
 
 logger = logging.getLogger(__name__)
@@ -47,10 +49,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_anything)
 
 
-def refusal(error: LonghandError) -> Response:
+def refusal(
+    error: LonghandError, request: Request, also: Mapping[str, str] | None = None
+) -> Response:
     """The response of an error. openai-python obeys ``retry-after`` up to 60 s and would repeat
     a request that can never succeed unless told by ``x-should-retry``."""
-    headers = {}
+    headers = {**(also or {}), "x-request-id": request_id(request)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -78,7 +82,7 @@ class Guard:
             try:
                 caller = self._keys.caller(Headers(scope=scope))
             except Unauthorized as error:
-                await refusal(error)(scope, receive, send)
+                await refusal(error, Request(scope))(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
@@ -86,18 +90,21 @@ class Guard:
 
 async def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, LonghandError)
-    return refusal(error)
+    return refusal(error, request)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code, BadRequest)
     where = f"{request.method} {request.url.path}: " if kind in (NotFound, MethodNotAllowed) else ""
-    return refusal(kind(f"{where}{error.detail}"))
+    # A 405 brings its Allow header along (RFC 9110, section 15.5.6).
+    return refusal(kind(f"{where}{error.detail}"), request, error.headers)
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:
-    return refusal(Internal("something went wrong here; the server's log has the details"))
+    # uvicorn logs the traceback; this line ties it to the id that the client was given.
+    logger.error("a request failed", extra={"request_id": request_id(request)})
+    return refusal(Internal(UNEXPECTED), request)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
@@ -105,9 +112,9 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     declared = request.headers.get("content-type", "")
     if "json" not in declared.lower():
         return refusal(
-            NotJson(f"the body must be application/json, not {declared or 'undeclared'!r}")
+            NotJson(f"the body must be application/json, not {declared or 'undeclared'!r}"), request
         )
-    return refusal(_bad_request(error.errors()))
+    return refusal(_bad_request(error.errors()), request)
 
 
 def _bad_request(errors: Sequence[Any]) -> BadRequest:

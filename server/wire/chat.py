@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from planner.brief import Brief, Message, Role
 from server.errors import BadRequest
-from server.wire.fields import SharedFields
+from server.wire.fields import SharedFields, check_text
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -48,9 +48,22 @@ class ChatMessage(BaseModel):
 class Writing(BaseModel):
     """Longhand's own options. A key that is not known here is refused."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
     reasoning_tokens: int | None = Field(None, ge=0, description="most tokens for thinking")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, data: Any) -> Any:
+        unknown = set(data) - set(cls.model_fields) if isinstance(data, dict) else set()
+        if unknown:
+            first, known = min(unknown), ", ".join(cls.model_fields)
+            raise BadRequest(
+                f"writing: there is no option {first!r}; known are: {known}",
+                param=f"writing.{first}" if first.isidentifier() else "writing",
+                code="unknown_parameter",
+            )
+        return data
 
 
 class ChatRequest(SharedFields):
@@ -120,6 +133,8 @@ def to_brief(body: ChatRequest, efforts: Efforts) -> Brief:
         BadRequest: no messages, a blank task, or a last message that is not the user's.
     """
     messages = tuple(Message(role=_ROLES[m.role], content=m.text()) for m in body.messages)
+    for at, message in enumerate(messages):
+        check_text(message.content, f"messages[{at}].content")
     if not messages:
         raise BadRequest("messages: at least one message is needed", param="messages")
     if messages[-1].role != "user":

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from server.errors import BadRequest
-from server.wire.fields import SharedFields
+from server.wire.fields import SharedFields, check_text
 
 # OpenAI's default for this route.
 DEFAULT_MAX_TOKENS = 16
@@ -34,6 +34,7 @@ class CompletionRequest(SharedFields):
             found = [one if isinstance(one, str) else tuple(one) for one in _texts(given)]
         if not found or not all(found):
             raise BadRequest("prompt: an empty prompt cannot be carried on", param="prompt")
+        check_text("".join(one for one in found if isinstance(one, str)), "prompt")
         return tuple(found)
 
     @property

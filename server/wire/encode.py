@@ -11,13 +11,25 @@ from server.events import Channel, Choice, Ended, Fragment, TokenLogprob, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 
+_LINE_ENDS = tuple((chr(code).encode(), b"\\u%04x" % code) for code in (0x0085, 0x2028, 0x2029))
+
 ReasoningField = Literal["both", "reasoning", "reasoning_content"]
 
 
 def frame(payload: bytes) -> bytes:
     """One event of one line of JSON (WHATWG HTML, section 9.2). No ``id:`` line: openai-python
     parses the empty event that a comment makes of it (DECISIONS.md)."""
-    return b"data: " + payload + b"\n\n"
+    return b"data: " + one_line(payload) + b"\n\n"
+
+
+def one_line(payload: bytes) -> bytes:
+    """JSON whose text is one line for every reader: httpx's ``iter_lines`` (``str.splitlines``)
+    takes U+0085, U+2028 and U+2029 for line ends and would cut the event there."""
+    if payload.isascii():
+        return payload
+    for raw, escaped in _LINE_ENDS:
+        payload = payload.replace(raw, escaped)
+    return payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

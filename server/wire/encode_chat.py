@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from server.events import Channel, Choice, Ended, Fragment, TokenLogprob, Usage
-from server.wire.encode import DONE, Folded, Head, Style, frame, usage_object
+from server.wire.encode import DONE, Folded, Head, Style, frame, one_line, usage_object
 
 _OPEN_END = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -41,13 +41,15 @@ class ChatEncoder:
             case Fragment(channel=Channel.REASONING, text=text):
                 return self._reasoning(choice.index, text)
             case Fragment(text=text, logprobs=()):
-                return self._frame(choice.index, b'{"content":' + orjson.dumps(text) + b"}")
+                return self._frame(
+                    choice.index, b'{"content":' + one_line(orjson.dumps(text)) + b"}"
+                )
             case Fragment(text=text, logprobs=logprobs):
                 return self._frame(
                     choice.index,
-                    b'{"content":' + orjson.dumps(text) + b"}",
+                    b'{"content":' + one_line(orjson.dumps(text)) + b"}",
                     b',"logprobs":'
-                    + orjson.dumps(chat_logprobs(logprobs))
+                    + one_line(orjson.dumps(chat_logprobs(logprobs)))
                     + b',"finish_reason":null}]}\n\n',
                 )
             case Ended(finish_reason=reason):
@@ -59,7 +61,7 @@ class ChatEncoder:
     def _reasoning(self, index: int, text: str) -> bytes:
         if not self._style.show_reasoning:
             return b""
-        value = orjson.dumps(text)
+        value = one_line(orjson.dumps(text))
         name = self._style.reasoning_field
         if name == "both":
             delta = b'{"reasoning":' + value + b',"reasoning_content":' + value + b"}"

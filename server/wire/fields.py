@@ -36,8 +36,24 @@ REFUSED = {
     "store": "drafts are not kept yet; send store: false",
 }
 
-# Values of refused fields that ask for nothing.
-_HARMLESS: tuple[object, ...] = (None, False, [], {}, "none", 1)
+
+def _asks_nothing(name: str, value: object) -> bool:
+    """Whether a refused field holds a value that has no effect anyway."""
+    # Not ``in (..., False, 1)``: True equals 1 and 0 equals False.
+    nothing = value is None or value is False or value in ("", "none", [], {})
+    return nothing or (name == "best_of" and value == 1)
+
+
+def check_text(text: str, param: str) -> None:
+    """JSON can hold half a surrogate pair (``"\\ud800"``); no tokenizer and no UTF-8 can.
+
+    Raises:
+        BadRequest: there is one in ``text``.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRequest(f"{param}: half a surrogate pair is no text", param=param) from None
 
 
 class StreamOptions(BaseModel):
@@ -81,7 +97,7 @@ class SharedFields(BaseModel):
     def _refuse(cls, data: Any) -> Any:
         if isinstance(data, dict):
             for name, why in REFUSED.items():
-                if data.get(name) not in _HARMLESS:
+                if not _asks_nothing(name, data.get(name)):
                     raise BadRequest(f"{name}: {why}", param=name, code="unsupported_parameter")
         return data
 
@@ -108,6 +124,7 @@ class SharedFields(BaseModel):
             raise BadRequest(f"stop: {len(stops)} strings; at most 4", param="stop")
         if not all(stops):
             raise BadRequest("stop: a stop string must not be empty", param="stop")
+        check_text("".join(stops), "stop")
         return stops
 
     def drafts(self, max_n: int) -> int:
@@ -123,6 +140,7 @@ class SharedFields(BaseModel):
 
     def sampling(self, *, temperature: float, top_p: float, logprobs: int | None) -> Sampling:
         """How to draw; the arguments are what holds where the request says nothing."""
+        check_text("".join(self.bad_words or ()), "bad_words")
         return Sampling(
             temperature=temperature if self.temperature is None else self.temperature,
             top_p=top_p if self.top_p is None else self.top_p,

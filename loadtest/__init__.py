@@ -1,0 +1,1 @@
+"""Black-box measurements over HTTP. They must not import the server."""
