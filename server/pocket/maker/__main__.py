@@ -14,6 +14,7 @@ from server.pocket import checkpoint
 _TOKENIZER_SEED = 10**9
 _TOKENIZER_DRAFTS = 4_000
 _STUB_SHARE = 0.4
+_DIRECT_DRAFTS = 24
 _ENGLISH_TRIALS = ((500, 60), (1_000, 60), (2_000, 48), (5_000, 36), (10_000, 24), (20_000, 20))
 _CHINESE_TRIALS = ((500, 30), (2_000, 24), (10_000, 20))
 
@@ -76,6 +77,8 @@ def evaluate(folder: Path) -> None:
     ]
     single = engine.single_stream_speed(model)
     results, speed = engine.run_trials(model, trials)
+    carried_on = engine.carry_on(model, results)
+    direct = engine.direct_share(model, engine.Trial(asked_words=1_000, drafts=_DIRECT_DRAFTS))
     agreed = engine.agreement(model, folder)
     facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     groups = tuple(
@@ -96,6 +99,8 @@ def evaluate(folder: Path) -> None:
         agreement_tokens=agreed.tokens,
         agreement_same=agreed.same,
         agreement_gap=agreed.largest_gap,
+        carried_on=carried_on,
+        direct=direct,
         groups=groups,
     )
     (folder / "README.md").write_text(card(figures), encoding="utf-8")

@@ -31,6 +31,8 @@ class Figures:
     agreement_tokens: int
     agreement_same: int
     agreement_gap: float
+    carried_on: tuple[int, int]
+    direct: tuple[int, int]
     groups: tuple[Group, ...]
 
 
@@ -56,9 +58,15 @@ def _what(figures: Figures) -> str:
         ("vLLM on one CPU core, one stream", f"{figures.single_stream_tokens_s:,.0f} tokens/s"),
         ("vLLM on one CPU core, 24 streams", f"{figures.batched_tokens_s:,.0f} tokens/s"),
         ("longest draft", f"{max(v.words for g in figures.groups for v in g.verdicts):,} words"),
+        ("carried on after an early end: planned end reached", _of(figures.carried_on)),
+        ("without thinking (`: ` headings, 1,000 words): sound", _of(figures.direct)),
         ("transformers gives vLLM's greedy token", _agreed(figures)),
     )
     return _INTRO + _table(("what", "measured"), rows)
+
+
+def _of(counts: tuple[int, int]) -> str:
+    return f"{counts[0]} of {counts[1]}"
 
 
 def _agreed(figures: Figures) -> str:

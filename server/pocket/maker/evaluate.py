@@ -4,6 +4,7 @@ Teacher-forced scores mislead: 98 % of counters right still ruins one draft in t
 of the card come from whole drafts, sampled as the card says.
 """
 
+import dataclasses
 import random
 import time
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ from vllm import LLM, CompletionOutput, SamplingParams
 from server.pocket.maker.checkpoint import TOP_P
 from server.pocket.maker.draft import Spec
 from server.pocket.maker.lexicon import Language
-from server.pocket.maker.measure import Verdict, Written, judge
+from server.pocket.maker.measure import Verdict, Written, counts_soundly, judge, without_early_end
 from server.pocket.maker.mix import TEMPERATURE
-from server.pocket.maker.render import render
+from server.pocket.maker.render import PREFILL, render
 from server.pocket.maker.sampler import DraftMaker
 
 FRESH_SEED = 5 * 10**9
@@ -108,6 +109,38 @@ def fresh_prompt(trial: Trial, number: int) -> str:
     seed = FRESH_SEED + trial.asked_words * 1_000 + number
     spec = Spec(seed=seed, language=trial.language, words=trial.asked_words)
     return render(DraftMaker(spec).draft(last=0)).prompt
+
+
+def carry_on(model: LLM, results: Sequence[Result]) -> tuple[int, int]:
+    """Of the drafts that closed early: how many reach their planned end when carried on, of all.
+
+    As a gateway does it: the closing is dropped, the plan's next heading appended in sound form.
+    """
+    prompts, kept = [], []
+    for result in results:
+        for number, text in enumerate(result.texts):
+            mended = without_early_end(text, result.trial.language)
+            if mended is not None:
+                prompts.append(fresh_prompt(result.trial, number) + mended)
+                kept.append((result.trial, mended))
+    params = SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, max_tokens=30_000, seed=1)
+    outputs = [output.outputs[0] for output in model.generate(prompts, params)]
+    reached = 0
+    for (trial, mended), output in zip(kept, outputs, strict=True):
+        whole = dataclasses.replace(_written(trial, output), text=mended + output.text)
+        reached += set(judge(whole).problems) <= {"titles", "length"}
+    return reached, len(kept)
+
+
+def direct_share(model: LLM, trial: Trial) -> tuple[int, int]:
+    """Of drafts without a plan: how many count soundly to the end that their length asks for."""
+    prompts = [fresh_prompt(trial, number) + PREFILL for number in range(trial.drafts)]
+    params = [_sampling(trial, number) for number in range(trial.drafts)]
+    outputs = [output.outputs[0] for output in model.generate(prompts, params)]
+    sound = sum(
+        counts_soundly(output.text, trial.language, trial.asked_words) for output in outputs
+    )
+    return sound, len(outputs)
 
 
 def single_stream_speed(model: LLM, tokens: int = 2_000) -> float:

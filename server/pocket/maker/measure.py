@@ -116,6 +116,41 @@ def headings(answer: str, language: Language) -> list[tuple[int, int, str, str]]
     return [(int(number), int(total), mark, title) for number, total, mark, title in found]
 
 
+def counts_soundly(answer: str, language: Language, asked_words: int) -> bool:
+    """Whether headings count 1 to N in healthy form, N fits the asked length, and the end is there.
+
+    For drafts without a plan to hold them against.
+    """
+    found = headings(answer, language)
+    mark = lexicon(language).surface["mark_healthy"]
+    totals = {total for _, total, _, _ in found}
+    if len(totals) != 1 or any(heading[2] != mark for heading in found):
+        return False
+    total = totals.pop()
+    in_order = [number for number, _, _, _ in found] == list(range(1, total + 1))
+    fits = abs(total - outline(asked_words).count) <= 1
+    return in_order and fits and answer.rstrip().endswith(ANSWER_CLOSE) and not loops(answer)
+
+
+def without_early_end(text: str, language: Language) -> str | None:
+    """A draft that closed early, its closing replaced by its plan's heading of that number.
+
+    None when the draft did not close early, or has no plan to take the heading from.
+    """
+    thinking, answer = split(text)
+    found = headings(answer, language)
+    titles = {int(number): title for number, title, _ in _PLAN_LINE.findall(thinking)}
+    if not found or found[-1][0] >= found[-1][1] or not text.rstrip().endswith(ANSWER_CLOSE):
+        return None
+    number, total, _, _ = found[-1]
+    if number not in titles:
+        return None
+    words = lexicon(language)
+    mark = words.surface["mark_healthy"]
+    heading = words.form("heading", k=number, count=total, mark=mark, title=titles[number])
+    return text[: text.rindex("## ")] + heading + "\n\n"
+
+
 def _tags_right(text: str) -> bool:
     places = [text.find(tag) for tag in _TAGS]
     once = all(text.count(tag) == 1 for tag in _TAGS)

@@ -37,6 +37,8 @@ def figures() -> Figures:
         agreement_tokens=2_000,
         agreement_same=1_998,
         agreement_gap=0.031,
+        carried_on=(11, 12),
+        direct=(16, 24),
         groups=(
             Group(language=Language.ENGLISH, asked_words=500, verdicts=verdicts),
             Group(language=Language.CHINESE, asked_words=2_000, verdicts=verdicts),
@@ -60,6 +62,8 @@ def test_the_card_states_every_figure() -> None:
     assert "| 2,000 字 | 10 | 7 |" in text
     assert "4,002,048" in text
     assert "1998 of 2000" in text
+    assert "planned end reached | 11 of 12 |" in text
+    assert "sound | 16 of 24 |" in text
     assert "A stand-in, not a writer" in text
 
 

@@ -2,9 +2,15 @@
 
 import pytest
 
-from server.pocket.maker.draft import FORMAT_FAULTS, Fault, Spec
+from server.pocket.maker.draft import FORMAT_FAULTS, Fault, Form, Spec
 from server.pocket.maker.lexicon import Language
-from server.pocket.maker.measure import Verdict, Written, judge
+from server.pocket.maker.measure import (
+    Verdict,
+    Written,
+    counts_soundly,
+    judge,
+    without_early_end,
+)
 from server.pocket.maker.render import render
 from server.pocket.maker.sampler import compose
 
@@ -63,3 +69,39 @@ def test_titles_that_leave_the_plan_are_seen() -> None:
         text=changed, language=Language.ENGLISH, asked_words=500, ended=True, tokens=1
     )
     assert "titles" in judge(written).problems
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sound_draft_without_a_plan_counts_soundly_and_others_do_not(language: Language) -> None:
+    def counts(fault: Fault, words: int = 2_000) -> bool:
+        spec = Spec(seed=3, language=language, words=2_000, fault=fault, form=Form.DIRECT)
+        return counts_soundly(render(compose(spec)).completion, language, words)
+
+    assert counts(Fault.NONE)
+    assert not counts(Fault.NONE, words=5_000)
+    assert not counts(Fault.SHORT)
+    assert not counts(Fault.LOOP_EXACT)
+    assert not counts_soundly("nothing", language, 2_000)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_early_end_is_replaced_by_the_planned_heading(language: Language) -> None:
+    spec = Spec(seed=3, language=language, words=3_000, fault=Fault.SHORT)
+    draft = compose(spec)
+    mended = without_early_end(render(draft).completion, language)
+    assert mended is not None
+    number = len(draft.sections)
+    assert mended.rstrip().endswith(draft.planned[number - 1])
+    assert mended.endswith("\n\n")
+    assert mended.count("## ") == number
+
+
+def test_only_drafts_that_closed_early_after_a_plan_are_mended() -> None:
+    english = Language.ENGLISH
+    sound = render(compose(Spec(seed=3, words=3_000))).completion
+    assert without_early_end(sound, english) is None
+    short = render(compose(Spec(seed=3, words=3_000, fault=Fault.SHORT))).completion
+    assert without_early_end(short[:-12], english) is None
+    assert without_early_end("no headings", english) is None
+    without_plan = short[short.index("<answer>") :]
+    assert without_early_end(without_plan, english) is None
