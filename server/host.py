@@ -65,8 +65,7 @@ class Host(uvicorn.Server):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            self._watching = asyncio.create_task(self._watch(), name="watch engine")
+        self._watching = asyncio.create_task(self._watch(), name="watch engine")
 
     async def _watch(self) -> None:
         """Says once that the server is ready; ends it when the engine is gone for good."""
@@ -105,12 +104,15 @@ class Host(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Takes nothing on, lets drafts finish for a while, frees the engine, closes."""
-        if self._watching is not None:
-            self._watching.cancel()
+        assert self._watching is not None
+        self._watching.cancel()
         await self._drain()
         # Before the connections are closed: what still runs ends with an error event.
         await self._service.engine.stop()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn skips this in a hurry; with the engine freed it takes no time.
+            await self.lifespan.shutdown()
 
     async def _drain(self) -> None:
         admission = self._service.desk.admission

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -52,9 +51,12 @@ class Ticket:
 
     async def granted(self, timeout_s: float) -> bool:
         """Whether the places are there, waiting at most ``timeout_s`` for them."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._granted.wait()
+        if not self._granted.is_set():
+            waiting = asyncio.create_task(self._granted.wait())
+            try:
+                await asyncio.wait([waiting], timeout=timeout_s)
+            finally:
+                waiting.cancel()
         return self._granted.is_set()
 
     def release(self) -> None:

@@ -148,7 +148,7 @@ class Metrics:
                         clock.fragment(choice.index, channel)
                     case CarriedOn(why=why):
                         self.carried_on.labels(why=why).inc()
-                    case Ended() as ended:
+                    case ended:
                         self._ended(ended)
                 yield choice
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,13 +195,13 @@ def _log(task: Task, ended: Ended, seconds: float) -> None:
 
 async def _disconnected(request: Request) -> None:
     """Returns once the client has gone. The body was read before, so nothing else can come."""
-    while (await request.receive())["type"] != "http.disconnect":
-        continue
+    await request.receive()
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Ends tasks and waits for it; what they had to say is no longer of interest."""
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+    for task in (await asyncio.wait(tasks))[0]:
+        if not task.cancelled():
+            task.exception()
