@@ -1,0 +1,141 @@
+"""The metrics page: every series has the value that a known run gives it."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.values import MultiProcessValue
+
+from server import __version__
+from server.engine.scripted import Say
+
+# Five tokens of reasoning, its tags included, then eight with the six words of the answer.
+PLAY = (Say("<think> Plan it well.\n</think>\n<answer> One two three four five six </answer>"),)
+CHAT = "/v1/chat/completions"
+
+
+def samples(page: str) -> dict[str, float]:
+    return {
+        sample.name + json.dumps(sample.labels): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if not sample.name.endswith(("_bucket", "_created"))
+    }
+
+
+async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
+    desk = await gateway(PLAY, (Say("<answer> A</answer>"),), max_n=2)
+    await desk.chat(service_tier="auto")
+    await desk.streamed()
+    await desk.chat(n=3)
+    prompt_tokens = desk.engine.jobs[0].prompt.num_tokens
+    response = await desk.client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    found = samples(response.text)
+    timed = {name: found.pop(name) for name in list(found) if "_seconds_sum" in name}
+    assert all(value >= 0 for value in timed.values())
+    route = json.dumps({"route": CHAT})
+    expected = {
+        f"longhand_requests_total{json.dumps({'code': '200', 'route': CHAT})}": 2,
+        f"longhand_requests_total{json.dumps({'code': '400', 'route': CHAT})}": 1,
+        # The scrape itself is being answered.
+        "longhand_requests_in_flight{}": 1,
+        f"longhand_request_duration_seconds_count{route}": 3,
+        "longhand_queue_depth{}": 0,
+        "longhand_queue_wait_seconds_count{}": 2,
+        f"longhand_unknown_fields_total{json.dumps({'field': 'service_tier'})}": 1,
+        "longhand_time_to_first_token_seconds_count{}": 2,
+        "longhand_time_to_first_answer_token_seconds_count{}": 2,
+        # Three words of reasoning and six of the answer, then one: gaps are one fewer per draft.
+        "longhand_inter_token_latency_seconds_count{}": 8,
+        "longhand_prompt_tokens_total{}": 2 * prompt_tokens,
+        # A tag belongs to the channel it is met in, so the second draft's first one is reasoning.
+        "longhand_reasoning_tokens_total{}": 5 + 1,
+        "longhand_answer_tokens_total{}": 8 + 1,
+        "longhand_answer_words_count{}": 2,
+        "longhand_answer_words_sum{}": 6 + 1,
+        f"longhand_drafts_finished_total{json.dumps({'reason': 'stop'})}": 2,
+        f"longhand_format_faults_total{json.dumps({'kind': 'no_think'})}": 1,
+        "longhand_engine_up{}": 1,
+        f"longhand_build_info{json.dumps({'version': __version__})}": 1,
+    }
+    labels_sorted = {
+        name.partition("{")[0]
+        + json.dumps(json.loads("{" + name.partition("{")[2]), sort_keys=True): value
+        for name, value in found.items()
+    }
+    assert labels_sorted == expected
+
+
+async def test_drafts_that_carry_on_are_counted_by_their_reason(gateway: Any) -> None:
+    desk = await gateway((Say("<think> a b c d"),), (Say("Once.</answer>"),))
+    await desk.chat(writing={"reasoning_tokens": 2})
+    assert desk.value("longhand_continuations_total", why="reasoning_budget") == 1
+
+
+async def test_drafts_cut_by_the_limit_are_counted_as_such(gateway: Any) -> None:
+    desk = await gateway((Say("<think> a</think><answer> b c d e f g h"),))
+    await desk.chat(max_tokens=4)
+    assert desk.value("longhand_drafts_finished_total", reason="length") == 1
+
+
+async def test_no_label_holds_what_a_caller_made_up(gateway: Any) -> None:
+    desk = await gateway(PLAY)
+    await desk.client.get("/v1/models/secret-name")
+    await desk.client.get("/secret-path")
+    await desk.chat(secret_field=1)
+    await desk.chat(model="secret-model")
+    assert "secret" not in (await desk.client.get("/metrics")).text
+    model_route = "/v1/models/{model:path}"
+    assert desk.value("longhand_requests_total", route=model_route, code="404") == 1
+
+
+def test_processes_that_share_a_directory_answer_for_each_other_while_they_live(
+    process: Any, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.json"
+    script.write_text('[{"say": "<think>a</think><answer> Once"}, {"stall": 600}]')
+    shared = {"LONGHAND_PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "shared")}
+    processes = [process(LONGHAND_SCRIPT=str(script), **shared), process(**shared)]
+    writing, answering = (one.url() for one in processes)
+    for url in (writing, answering, answering):
+        assert httpx.get(f"{url}/version").status_code == 200
+    version = json.dumps({"code": "200", "route": "/version"})
+    body = {"messages": [{"role": "user", "content": "Write."}], "stream": True}
+    with httpx.stream("POST", f"{writing}{CHAT}", json=body) as response:
+        lines = response.iter_lines()
+        assert any('"content":"Once"' in line for line in lines)
+        found = samples(httpx.get(f"{answering}/metrics").text)
+        assert found[f"longhand_requests_total{version}"] == 3
+        # The stream there, and this scrape here.
+        assert found["longhand_requests_in_flight{}"] == 2
+        assert found["longhand_engine_up{}"] == 1
+        processes[0].send_signal(signal.SIGKILL)
+        processes[0].end()
+    found = samples(httpx.get(f"{answering}/metrics").text)
+    assert found[f"longhand_requests_total{version}"] == 3
+    assert found["longhand_requests_in_flight{}"] == 1
+
+
+async def test_the_page_of_a_shared_directory_forgets_the_gauges_of_processes_that_are_gone(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    gone = next(pid for pid in range(2**15, 2**22) if not psutil.pid_exists(pid))
+    for pid in (os.getpid(), gone):
+        name = "longhand_requests_in_flight"
+        # As prometheus-client writes it, in the name of that process.
+        written = MultiProcessValue(lambda pid=pid: pid)(
+            "gauge", name, name, (), (), "Requests", multiprocess_mode="livesum"
+        )
+        written.set(3)
+    desk = await gateway(PLAY, prometheus_multiproc_dir=tmp_path)
+    found = samples((await desk.client.get("/metrics")).text)
+    assert found == {"longhand_requests_in_flight{}": 3}
+    assert os.listdir(tmp_path) == [f"gauge_livesum_{os.getpid()}.db"]
