@@ -169,13 +169,16 @@ def _rules(plan: Plan, order: Order) -> Rules:
 
 
 def _copies(job: Job, n: int) -> tuple[Job, ...]:
-    """``n`` jobs over one prompt; a seed is raised by one per draft, as vLLM does for ``n``."""
+    """``n`` jobs over one prompt; a seed is raised by one per draft, as vLLM does for ``n``, and
+    stays within the 64 bits that it allows."""
     seed = job.sampling.seed
     return tuple(
         replace(
             job,
             id=job.id if n == 1 else f"{job.id}-{index}",
-            sampling=job.sampling if seed is None else replace(job.sampling, seed=seed + index),
+            sampling=job.sampling
+            if seed is None
+            else replace(job.sampling, seed=(seed + index + 2**63) % 2**64 - 2**63),
         )
         for index in range(n)
     )

@@ -24,6 +24,9 @@ CANNOT_LISTEN = 1
 ENGINE_FAILED = 3
 # uvicorn's own grace for connections; drafts had theirs before (``shutdown_grace_s``).
 _CONNECTIONS_S = 5
+# Longer than clients and load balancers keep an idle connection (60 s is common): whoever closes
+# second must not be the one who sends. uvicorn's 5 s equal httpx's own, and requests get lost.
+_KEEP_ALIVE_S = 75
 _TICK_S = 0.1
 # Where a client reaches a server that listens on every address of a family.
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
@@ -53,6 +56,7 @@ class Host(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_CONNECTIONS_S,
+                timeout_keep_alive=_KEEP_ALIVE_S,
             )
         )
         service: Service = app.state.service

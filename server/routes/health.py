@@ -28,7 +28,7 @@ async def ready(request: Request) -> JSONResponse:
     service = service_of(request)
     engine = service.engine
     status, reason = engine.health, engine.reason
-    if service.desk.admission.closed:
+    if status is Health.READY and service.desk.admission.closed:
         status, reason = Health.STOPPED, "the server is shutting down"
     body: dict[str, Any] = {"status": status.value, "model": engine.card.model}
     if status is Health.READY:

@@ -67,7 +67,10 @@ class StreamOptions(BaseModel):
 class SharedFields(BaseModel):
     """What both generating routes take. Unknown fields are accepted, and counted by the route."""
 
-    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
+    # Python's json reads Infinity, which is no JSON and no penalty either.
+    model_config = ConfigDict(
+        strict=True, extra="allow", protected_namespaces=(), allow_inf_nan=False
+    )
 
     model: str | None = Field(None, description="the served model; by default the only one")
     stream: bool | None = None
@@ -82,15 +85,15 @@ class SharedFields(BaseModel):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     user: str | None = None
-    top_k: int | None = Field(None, ge=-1)
+    top_k: int | None = Field(None, ge=-1, lt=2**31)
     min_p: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float | None = Field(None, gt=0)
     stop_token_ids: list[int] | None = None
     allowed_token_ids: list[int] | None = None
     bad_words: list[str] | None = None
-    min_tokens: int | None = Field(None, ge=0)
+    min_tokens: int | None = Field(None, ge=0, lt=2**31)
     ignore_eos: bool | None = None
-    priority: int | None = None
+    priority: int | None = Field(None, ge=-(2**31), lt=2**31)
 
     @model_validator(mode="before")
     @classmethod

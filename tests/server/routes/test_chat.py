@@ -188,6 +188,12 @@ async def test_n_drafts_share_one_prompt_and_each_has_its_own_index_and_seed(gat
     assert [job.id for job in desk.engine.jobs] == [f"{body['id']}-0", f"{body['id']}-1"]
 
 
+async def test_the_largest_seed_wraps_around_within_64_bits(gateway: Any) -> None:
+    desk = await gateway(PLAY)
+    await desk.chat(n=2, seed=2**63 - 1)
+    assert [job.sampling.seed for job in desk.engine.jobs] == [2**63 - 1, -(2**63)]
+
+
 async def test_a_stream_of_n_drafts_tells_them_apart_by_index(gateway: Any) -> None:
     desk = await gateway(PLAY)
     events = await desk.streamed(n=2)

@@ -90,6 +90,11 @@ BAD_FIELDS = [
     (CHAT, {"top_p": 0}, "top_p", "Input should be greater than 0", ""),
     (CHAT, {"presence_penalty": -3}, "presence_penalty",
      "Input should be greater than or equal to -2", ""),
+    (CHAT, {"repetition_penalty": 0}, "repetition_penalty", "Input should be greater than 0", ""),
+    (CHAT, {"top_k": 2**31}, "top_k", "Input should be less than 2147483648", ""),
+    (CHAT, {"min_tokens": 2**31}, "min_tokens", "Input should be less than 2147483648", ""),
+    (CHAT, {"priority": 10**30}, "priority", "Input should be less than 2147483648", ""),
+    (CHAT, {"seed": 2**63}, "seed", "Input should be less than 9223372036854775808", ""),
     (CHAT, {"stop": list("abcde")}, "stop", "5 strings; at most 4", ""),
     (CHAT, {"stop": ["a", ""]}, "stop", "a stop string must not be empty", ""),
     (RAW, {"stop": ""}, "stop", "a stop string must not be empty", ""),
@@ -204,6 +209,20 @@ async def test_half_a_surrogate_pair_is_no_text(
     response = await desk.client.post(path, content=json.dumps(body), headers=headers)
     assert response.status_code == status
     assert response.json()["error"]["param"] == param
+    assert desk.engine.jobs == []
+
+
+@pytest.mark.parametrize("literal", ["Infinity", "NaN"])
+@pytest.mark.parametrize("field", ["repetition_penalty", "temperature", "min_p"])
+async def test_numbers_that_json_does_not_have_are_refused(
+    gateway: Any, field: str, literal: str
+) -> None:
+    desk = await gateway(PLAY)
+    content = json.dumps({"messages": USER})[:-1] + f', "{field}": {literal}}}'
+    headers = {"content-type": "application/json"}
+    response = await desk.client.post(CHAT, content=content, headers=headers)
+    assert response.status_code == 400
+    assert response.json() == invalid(f"{field}: Input should be a finite number", field)
     assert desk.engine.jobs == []
 
 
