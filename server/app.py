@@ -115,7 +115,8 @@ def _vllm(settings: Settings, found: Checkpoint, card: Card) -> Callable[[], Eng
     if not has("vllm"):
         raise CannotServe("vLLM is not installed here; see README.md, or set engine transformers")
     # Here and not above: a gateway without vLLM must still start with another engine.
-    from server.engine.vllm_in_process import VllmEngine, VllmOptions, engine_arguments
+    from server.engine.vllm_in_process import VllmEngine
+    from server.engine.vllm_options import VllmOptions, engine_arguments
 
     arguments = {
         "tensor_parallel_size": settings.tensor_parallel_size,
