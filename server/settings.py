@@ -157,7 +157,15 @@ def exported(name: str) -> str | None:
 
 def masked(settings: Settings) -> dict[str, Any]:
     """Every setting in a form to show: secrets as asterisks."""
-    return settings.model_dump(mode="json")
+    shown = settings.model_dump(mode="json")
+    shown["vllm"] = {name: _masked(name, value) for name, value in shown["vllm"].items()}
+    return shown
+
+
+def _masked(name: str, value: Any) -> Any:
+    """vLLM's arguments have no types here; ``hf_token`` is one that holds a secret."""
+    secret = name.endswith(("_token", "_key", "_secret", "_password")) and isinstance(value, str)
+    return "**********" if secret else value
 
 
 def _from_toml(path: Path | None) -> dict[str, Any]:

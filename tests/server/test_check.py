@@ -71,13 +71,15 @@ def test_a_checkpoint_is_described_line_by_line(checkpoint: Path) -> None:
 
 
 def test_every_setting_is_shown_and_keys_only_as_asterisks(checkpoint: Path) -> None:
-    settings, serving = chosen(checkpoint, api_keys=("sk-secret",), port=9)
+    passed_on = {"hf_token": "hf-secret", "max_num_batched_tokens": 512}
+    settings, serving = chosen(checkpoint, api_keys=("sk-secret",), port=9, vllm=passed_on)
     lines = examine(settings, serving, BIG).lines
     shown = [line.split(" = ")[0].strip() for line in lines[lines.index("settings") + 1 :]]
     assert shown == list(Settings.model_fields)
     assert "  port = 9" in lines
     assert "  api_keys = ['**********']" in lines
-    assert "sk-secret" not in "\n".join(lines)
+    assert "  vllm = {'hf_token': '**********', 'max_num_batched_tokens': 512}" in lines
+    assert "secret" not in "\n".join(lines)
 
 
 def test_a_script_needs_no_checkpoint_and_has_no_problems() -> None:

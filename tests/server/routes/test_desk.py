@@ -281,3 +281,14 @@ async def test_a_thousand_words_stream_the_same_as_they_come_whole(served: Any) 
     events = (await desk.streamed())[:-1]
     whole = (await desk.chat()).json()["choices"][0]["message"]["content"]
     assert "".join(text_of(event) for event in events) == whole
+
+
+async def test_streams_side_by_side_are_not_mixed_up(served: Any) -> None:
+    plays = [(Say(f"<think> plan {i}</think><answer>" + f" w{i}" * 50),) for i in range(32)]
+    desk = await served(*plays, max_running=12)
+    async with asyncio.TaskGroup() as group:
+        streams = [group.create_task(desk.streamed()) for _ in plays]
+    answers = ["".join(map(text_of, stream.result()[:-1])) for stream in streams]
+    assert sorted(answers) == sorted((f" w{i}" * 50).strip() for i in range(32))
+    assert desk.service.desk.admission.running == 0
+    assert desk.value("longhand_drafts_finished_total", reason="stop") == 32

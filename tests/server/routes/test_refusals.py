@@ -9,6 +9,9 @@ from starlette.exceptions import HTTPException
 
 from server.engine.scripted import Refuse, Say
 from server.routes import chat
+from server.wire.chat import ChatRequest
+from server.wire.completions import CompletionRequest
+from server.wire.fields import REFUSED
 
 CHAT, RAW = "/v1/chat/completions", "/v1/completions"
 USER = [{"role": "user", "content": "Write."}]
@@ -210,6 +213,30 @@ async def test_half_a_surrogate_pair_is_no_text(
     assert response.status_code == status
     assert response.json()["error"]["param"] == param
     assert desk.engine.jobs == []
+
+
+ODD: list[Any] = [True, 0, -1, 1.5, 10**30, "", "x", "\ud800", [], [1], ["x"], [None], [[]], [{}]]
+ODD += [{}, {"a": 1}, {"1": 1}, {"\ud800": 1}, {"type": []}, [{"role": []}], [{"content": {}}]]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [(CHAT, ChatRequest.model_fields), (RAW, CompletionRequest.model_fields)]
+)
+async def test_no_value_of_any_field_is_a_fault_of_ours(
+    gateway: Any, path: str, fields: Any
+) -> None:
+    desk = await gateway(PLAY)
+    headers = {"content-type": "application/json"}
+    good = {"messages": USER} if path == CHAT else {"prompt": "Once"}
+    for field in (*fields, *REFUSED, "response_format", "modalities", "tool_choice"):
+        for value in ODD:
+            content = json.dumps({**good, field: value})
+            response = await desk.client.post(path, content=content, headers=headers)
+            if response.status_code != 200:
+                assert response.status_code in (400, 404), content
+                error = response.json()["error"]
+                assert set(error) == {"message", "type", "param", "code"}
+                assert error["param"].startswith(field), content
 
 
 @pytest.mark.parametrize("literal", ["Infinity", "NaN"])
