@@ -221,13 +221,15 @@ class _Page:
 
     job: Job
     end: End | None = None
-    _text: str = ""
+    _tail: str = ""
     _num_tokens: int = 0
 
     def write(self, text: str, piece: Text) -> Text:
-        self._text += text
+        # The end of the text before, as long as a stop may reach back into it.
+        recent = self._tail + text
         self._num_tokens += len(piece.token_ids)
-        met = [stop for stop in self.job.stop if stop in self._text]
+        met = [stop for stop in self.job.stop if stop in recent]
+        self._tail = recent[-max(map(len, self.job.stop), default=1) :]
         if met:
             self.end = End(reason="stop", stop=met[0])
         elif self._num_tokens >= self.job.max_tokens:
