@@ -20,7 +20,7 @@ class Machine:
 
 
 def look() -> Machine:
-    """This machine, now."""
+    """This machine, now; a GPU whose driver does not answer counts as none."""
     return Machine(
         free_bytes=psutil.virtual_memory().available,
         processors=len(psutil.Process().cpu_affinity() or ()) or (psutil.cpu_count() or 1),
@@ -41,11 +41,14 @@ def has_gpu() -> bool:
 def _gpus(program: str | None) -> tuple[int, ...]:
     if program is None:
         return ()
-    asked = subprocess.run(
-        [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        timeout=_ASK_S,
-        check=False,
-    )
+    try:
+        asked = subprocess.run(
+            [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=_ASK_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
     return tuple(int(line) * 1024**2 for line in asked.stdout.split() if line.isdigit())

@@ -12,10 +12,10 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 
@@ -23,6 +23,7 @@ from server.settings import LIFELINE, export, exported
 
 # How long the kernel may take to bury what was killed, in seconds.
 _REAP_S = 5.0
+_KILL = partial(signal.raise_signal, signal.SIGKILL)
 
 
 @contextmanager
@@ -40,22 +41,24 @@ def lifeline() -> Iterator[None]:
             Path(name).unlink(missing_ok=True)
 
 
-def hold() -> None:
-    """vLLM's plugin entry point: ends this process once the gateway is gone; nothing elsewhere."""
+def hold(end: Callable[[], object] = _KILL) -> None:
+    """vLLM's plugin entry point: ends this process once the gateway is gone; nothing elsewhere.
+
+    end: what ends a process; the default leaves it no choice.
+    """
     line = exported(LIFELINE)
     if line is None:
         return
     gateway, _, name = line.partition(":")
     if int(gateway) != os.getpid():
-        threading.Thread(target=_outlive, args=(Path(name),), daemon=True).start()
+        threading.Thread(target=_outlive, args=(Path(name), end), daemon=True).start()
 
 
-def _outlive(path: Path) -> NoReturn:
+def _outlive(path: Path, end: Callable[[], object]) -> None:
     """Waits for the gateway's lock; to have it, or to find its file gone, means it has died."""
     with suppress(FileNotFoundError), path.open("r+", encoding="utf-8") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise SystemExit  # unreachable: nothing survives SIGKILL
+    end()
 
 
 def _sweep(line: str) -> None:

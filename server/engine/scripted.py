@@ -175,14 +175,14 @@ class ScriptedEngine:
             self.open_streams -= 1
 
     async def _do(self, act: Stall | Die | Refuse) -> None:
-        match act:
-            case Stall(seconds, gate):
-                await self._stall(asyncio.sleep(seconds) if gate is None else gate.wait())
-            case Die(reason):
-                self.die(reason)
-                await self._pause()
-            case Refuse(message):
-                raise BadRequest(message)
+        if isinstance(act, Refuse):
+            raise BadRequest(act.message)
+        if isinstance(act, Die):
+            self.die(act.reason)
+            await self._pause()
+        else:
+            gate = act.gate
+            await self._stall(asyncio.sleep(act.seconds) if gate is None else gate.wait())
 
     async def _stall(self, wait: Coroutine[Any, Any, Any]) -> None:
         over = asyncio.ensure_future(wait)
