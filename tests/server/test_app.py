@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from server import app
 from server.app import choose, create_app
+from server.engine import vllm_options
 from server.engine.base import Card
 from server.engine.scripted import DEMO
+from server.engine.vllm_options import VllmOptions
 from server.errors import CannotServe
 from server.settings import Settings
 
@@ -40,24 +42,22 @@ def checkpoint(tmp_path: Path) -> Path:
 class Recorded:
     """Stands for an adapter's module: keeps what it was built with, needs no model library."""
 
-    def __init__(self) -> None:
-        self.checked: list[Any] = []
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return lambda *given, **named: (name, given, named)
 
-    def engine_arguments(self, options: Any) -> None:
-        self.checked.append(options)
 
-
-def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> Recorded:
-    adapter = Recorded()
+def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> list[VllmOptions]:
+    """Pretends that these packages, and no others, are there; gives the options that are checked
+    against vLLM's own list."""
+    adapter: Any = Recorded()
+    checked: list[VllmOptions] = []
     monkeypatch.setattr(app, "has", lambda package: package in packages)
     monkeypatch.setitem(sys.modules, VLLM, adapter)
     monkeypatch.setitem(sys.modules, LOCAL, adapter)
-    return adapter
+    monkeypatch.setattr(vllm_options, "engine_arguments", checked.append)
+    return checked
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_vllm_that_is_asked_for_and_not_installed_is_a_sentence(
 def test_vllm_gets_its_arguments_by_name_and_those_of_the_table_win(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path
 ) -> None:
-    adapter = installed(monkeypatch, "vllm")
+    checked = installed(monkeypatch, "vllm")
     settings = Settings(
         model=str(checkpoint),
         engine="vllm",
@@ -103,15 +103,12 @@ def test_vllm_gets_its_arguments_by_name_and_those_of_the_table_win(
         vllm={"max_num_seqs": 7, "enforce_eager": True},
     )
     built: Any = choose(settings).build()
-    name, (options,), _ = built
-    assert name == "VllmEngine"
-    _, _, given = options
-    assert given == {
-        "card": Card(model="letters", window_tokens=64, vocabulary_tokens=32),
-        "location": str(checkpoint),
-        "directory": checkpoint,
-        "revision": "main",
-        "arguments": {
+    options = VllmOptions(
+        card=Card(model="letters", window_tokens=64, vocabulary_tokens=32),
+        location=str(checkpoint),
+        directory=checkpoint,
+        revision="main",
+        arguments={
             "tensor_parallel_size": 2,
             "pipeline_parallel_size": 3,
             "quantization": "fp8",
@@ -120,17 +117,18 @@ def test_vllm_gets_its_arguments_by_name_and_those_of_the_table_win(
             "max_num_seqs": 7,
             "enforce_eager": True,
         },
-        "cpu_kv_cache_gib": 4,
-    }
-    assert adapter.checked == [options]
+        cpu_kv_cache_gib=4,
+    )
+    assert built == ("VllmEngine", (options,), {})
+    assert checked == [options]
 
 
 def test_vllm_arguments_are_not_checked_when_none_are_given(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path
 ) -> None:
-    adapter = installed(monkeypatch, "vllm")
+    checked = installed(monkeypatch, "vllm")
     choose(Settings(model=str(checkpoint), engine="vllm"))
-    assert adapter.checked == []
+    assert checked == []
 
 
 def test_the_local_engine_gets_the_checkpoint(
