@@ -1,5 +1,6 @@
 """What settings choose: the engine, its card, how prompts are worded, the application's parts."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from server import app
 from server.app import choose, create_app
 from server.engine import vllm_options
 from server.engine.base import Card
@@ -53,7 +53,9 @@ def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> list[VllmOptio
     against vLLM's own list."""
     adapter: Any = Recorded()
     checked: list[VllmOptions] = []
-    monkeypatch.setattr(app, "has", lambda package: package in packages)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: adapter if name in packages else None
+    )
     monkeypatch.setitem(sys.modules, VLLM, adapter)
     monkeypatch.setitem(sys.modules, LOCAL, adapter)
     monkeypatch.setattr(vllm_options, "engine_arguments", checked.append)

@@ -1,5 +1,6 @@
 """What ``longhand check`` reports of a checkpoint and of a machine, and what it finds wrong."""
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from server import app
 from server.app import Serving, choose
 from server.check import examine
 from server.machine import Machine
@@ -154,6 +154,6 @@ def test_a_gpu_does_not_help_an_engine_that_does_not_use_it(checkpoint: Path) ->
 def test_auto_is_reported_as_what_it_chose(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path
 ) -> None:
-    monkeypatch.setattr(app, "has", lambda package: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     settings, serving = chosen(checkpoint, engine="auto")
     assert examine(settings, serving, BIG).lines[1] == "engine       transformers"

@@ -1,11 +1,12 @@
 """The ``longhand`` command: what it prints, how it refuses, the codes it ends with."""
 
+import io
+import os
 import runpy
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from server import __version__, cli
-from server.host import Host
 
 
 @pytest.fixture
@@ -25,7 +25,10 @@ def longhand(
 
     def run(*argv: str, **environ: str) -> tuple[int, str, str]:
         with monkeypatch.context() as patch:
-            patch.setattr(cli, "environment", lambda: environ)
+            for name in [name for name in os.environ if name.startswith("LONGHAND_")]:
+                patch.delenv(name)
+            for name, value in environ.items():
+                patch.setenv(name, value)
             code = cli.main(argv)
         return code, *capsys.readouterr()
 
@@ -146,27 +149,22 @@ def test_a_port_in_use_ends_it_with_1(longhand: Any) -> None:
     assert "address already in use" in err
 
 
-@contextmanager
-def _ends_when_ready(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sends the signal that an operator would, once the ready line was written."""
-    say = Host._say
+class Operator(io.StringIO):
+    """Standard output whose reader ends the process once the ready line is there."""
 
-    def heard(self: Host, line: str) -> None:
-        say(self, line)
-        signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Host, "_say", heard)
-        yield
+    def flush(self) -> None:
+        # Files are flushed when they are closed, too; by then nobody listens for it.
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_serve_prints_one_line_with_a_curl_and_ends_with_0_at_sigterm(
     longhand: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _ends_when_ready(monkeypatch):
-        code, out, err = longhand("serve", "--engine", "scripted", "--port", "0")
+    monkeypatch.setattr(sys, "stdout", Operator())
+    code, _, err = longhand("serve", "--engine", "scripted", "--port", "0")
     assert code == 0
-    line, end = out.split("\n")
+    line, end = sys.stdout.getvalue().split("\n")
     assert end == ""
     url = line.split(" at ")[1].split(" ")[0]
     assert line == (
@@ -191,15 +189,15 @@ def test_a_directory_for_shared_metrics_that_cannot_be_made_refuses_the_start(
     assert err == f"longhand: prometheus_multiproc_dir {wanted}: Not a directory\n"
 
 
-def test_shared_metrics_are_announced_to_prometheus_client_before_it_is_imported(
+def test_a_directory_for_shared_metrics_is_made_and_announced_to_prometheus_client(
     longhand: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    exported: dict[str, Any] = {}
-    monkeypatch.setattr(cli, "export", exported.update)
+    # Put back after the test, as the command sets it for good.
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "elsewhere")
     shared = tmp_path / "deep" / "metrics"
     code, _, _ = longhand(
         "check", "--engine", "scripted", LONGHAND_PROMETHEUS_MULTIPROC_DIR=str(shared)
     )
     assert code == 0
-    assert exported == {"PROMETHEUS_MULTIPROC_DIR": str(shared)}
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(shared)
     assert shared.is_dir()
