@@ -190,6 +190,8 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         max_running=settings.max_running,
         max_queued=settings.max_queued,
         retry_after_s=settings.retry_after_s,
+        # On an open server all callers are one and the same to us.
+        max_per_caller=settings.max_drafts_per_key if settings.api_keys else None,
     )
     return Service(
         engine=engine,

@@ -8,6 +8,7 @@
      +- MethodNotAllowed     405
      +- BodyTooLarge         413
      +- NotJson              415
+     +- RateLimited          429  this caller has its share already
      +- Overloaded           503  the queue is full
      +- EngineUnavailable    503  loading, restarting or shut down; nothing was written
      +- EngineDied           503  it went in the middle of a draft
@@ -94,6 +95,14 @@ class NotJson(LonghandError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     type = "invalid_request_error"
     default_code = "unsupported_media_type"
+
+
+class RateLimited(LonghandError):
+    """This caller has as many drafts under way as one key may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
 
 
 class Overloaded(LonghandError):

@@ -1,14 +1,14 @@
 """How much is taken on: bodies by size, drafts by number. It must not know what a draft is."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import EngineUnavailable, Overloaded
+from server.errors import EngineUnavailable, Overloaded, RateLimited
 
 
 class BodyLimit:
@@ -45,6 +45,7 @@ class Ticket:
     """A request's claim to ``drafts`` places. Release it once, whether or not it was granted."""
 
     drafts: int
+    caller: str
     _admission: "Admission"
     _granted: asyncio.Event = field(default_factory=asyncio.Event)
     _released: bool = False
@@ -76,25 +77,31 @@ class Ticket:
 @dataclass(slots=True)
 class Admission:
     """Places for ``max_running`` drafts and a queue for ``max_queued`` more, first come first
-    served. A request that needs several places waits until it can have them all."""
+    served. A request that needs several places waits until it can have them all.
+
+    max_per_caller: drafts of one caller, running or queued; None for no such limit.
+    """
 
     max_running: int
     max_queued: int
     retry_after_s: int
+    max_per_caller: int | None = None
     running: int = 0
     closed: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: deque[Ticket] = field(default_factory=deque)
+    _by_caller: Counter[str] = field(default_factory=Counter)
 
     @property
     def queued(self) -> int:
         """Drafts that wait."""
         return sum(ticket.drafts for ticket in self._waiting)
 
-    def enter(self, drafts: int) -> Ticket:
+    def enter(self, drafts: int, caller: str) -> Ticket:
         """A ticket, granted at once where there is room.
 
         Raises:
+            RateLimited: the caller's own share is used up.
             Overloaded: neither a place nor a place in the queue is left.
             EngineUnavailable: the server is shutting down.
         """
@@ -102,7 +109,8 @@ class Admission:
             raise EngineUnavailable("the server is shutting down", retry_after_s=1)
         # Such a ticket would never be granted, nor any behind it; the routes refuse it.
         assert drafts <= self.max_running
-        ticket = Ticket(drafts, self)
+        self._check_share(drafts, caller)
+        ticket = Ticket(drafts, caller, self)
         room = not self._waiting and self.running + drafts <= self.max_running
         if not room and self.queued + drafts > self.max_queued:
             raise Overloaded(
@@ -110,9 +118,18 @@ class Admission:
                 f"{self.max_running} and {self.max_queued}",
                 retry_after_s=self.retry_after_s,
             )
+        self._by_caller[caller] += drafts
         self._waiting.append(ticket)
         self._grant()
         return ticket
+
+    def _check_share(self, drafts: int, caller: str) -> None:
+        under_way = self._by_caller[caller]
+        if self.max_per_caller is not None and under_way + drafts > self.max_per_caller:
+            raise RateLimited(
+                f"this key has {under_way} drafts under way and may have {self.max_per_caller}",
+                retry_after_s=self.retry_after_s,
+            )
 
     def close(self) -> None:
         """Takes nothing more on; ``idle`` is set once what was taken on has ended."""
@@ -121,6 +138,9 @@ class Admission:
 
     def leave(self, ticket: Ticket) -> None:
         """What ``Ticket.release`` calls."""
+        self._by_caller[ticket.caller] -= ticket.drafts
+        if not self._by_caller[ticket.caller]:
+            del self._by_caller[ticket.caller]
         if ticket.is_granted:
             self.running -= ticket.drafts
         else:

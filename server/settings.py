@@ -86,6 +86,9 @@ class Settings(BaseModel):
     max_running: int = Field(256, ge=1, description="drafts written at the same time")
     max_queued: int = Field(256, ge=0, description="drafts that may wait for a place")
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="largest request body")
+    max_drafts_per_key: int | None = Field(
+        None, ge=1, description="drafts of one API key, running or queued; more is a 429"
+    )
     retry_after_s: int = Field(
         10, ge=1, le=60, description="what an overloaded server advises; clients ignore over 60 s"
     )

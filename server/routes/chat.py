@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from server.answer import Order
 from server.routes.desk import Task
-from server.routes.service import request_id, service_of
+from server.routes.service import caller_name, request_id, service_of
 from server.wire.chat import ChatRequest, to_brief
 from server.wire.encode import Style
 from server.wire.encode_chat import ChatEncoder
@@ -40,7 +40,9 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
         show_logprobs=rivals is not None,
     )
     desk = service.desk
-    ticket, commission = await desk.admit(order.n, lambda: desk.answerer.accept(brief, order))
+    ticket, commission = await desk.admit(
+        order.n, caller_name(request), lambda: desk.answerer.accept(brief, order)
+    )
     task = Task(
         commission=commission,
         ticket=ticket,

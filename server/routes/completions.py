@@ -7,7 +7,7 @@ from starlette.responses import Response
 from server.answer import Order
 from server.errors import BadRequest
 from server.routes.desk import Task
-from server.routes.service import request_id, service_of
+from server.routes.service import caller_name, request_id, service_of
 from server.wire.completions import CompletionRequest
 from server.wire.encode import Style
 from server.wire.encode_completion import CompletionEncoder
@@ -44,6 +44,7 @@ async def create_completion(body: CompletionRequest, request: Request) -> Respon
         )
     ticket, commission = await desk.admit(
         drafts,
+        caller_name(request),
         lambda: desk.answerer.accept_raw(prompts, order, max_tokens=body.length_tokens),
     )
     task = Task(

@@ -57,14 +57,14 @@ class Desk:
     pace: Pace
 
     async def admit(
-        self, drafts: int, accept: Callable[[], Awaitable[Commission]]
+        self, drafts: int, caller: str, accept: Callable[[], Awaitable[Commission]]
     ) -> tuple[Ticket, Commission]:
         """A place and the planned work; the place first, so that a full server plans nothing.
 
         Raises:
-            Overloaded, and whatever ``accept`` raises.
+            Overloaded, RateLimited, and whatever ``accept`` raises.
         """
-        ticket = self.admission.enter(drafts)
+        ticket = self.admission.enter(drafts, caller)
         self._count_queue()
         try:
             return ticket, await accept()

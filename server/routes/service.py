@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from server.auth import Caller
 from server.engine.supervised import Supervised
 from server.errors import NotFound
 from server.metrics import Metrics
@@ -56,6 +57,12 @@ class Service:
 def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
+
+
+def caller_name(request: Request) -> str:
+    """Who asks, as the guard found out before the route was reached."""
+    caller: Caller = request.state.caller
+    return caller.name
 
 
 def request_id(request: Request) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 
-from server.errors import EngineUnavailable, Overloaded
+from server.errors import EngineUnavailable, Overloaded, RateLimited
 from server.limits import Admission, BodyLimit, Ticket
 
 BOUND_S = 5.0
@@ -70,13 +70,13 @@ def granted(*tickets: Ticket) -> list[bool]:
 
 def test_a_place_is_granted_at_once_where_there_is_room() -> None:
     places = admission()
-    assert granted(places.enter(1), places.enter(1)) == [True, True]
+    assert granted(places.enter(1, "ann"), places.enter(1, "ann")) == [True, True]
     assert (places.running, places.queued) == (2, 0)
 
 
 def test_who_comes_first_is_served_first() -> None:
     places = admission(running=1)
-    first, second, third = (places.enter(1) for _ in range(3))
+    first, second, third = (places.enter(1, "ann") for _ in range(3))
     assert granted(first, second, third) == [True, False, False]
     first.release()
     assert granted(second, third) == [True, False]
@@ -86,7 +86,7 @@ def test_who_comes_first_is_served_first() -> None:
 
 def test_many_places_are_granted_together_and_nobody_overtakes() -> None:
     places = admission(running=3, queued=4)
-    one, three, small = places.enter(1), places.enter(3), places.enter(1)
+    one, three, small = places.enter(1, "ann"), places.enter(3, "ann"), places.enter(1, "ann")
     assert granted(three, small) == [False, False]
     assert places.queued == 4
     one.release()
@@ -97,27 +97,27 @@ def test_many_places_are_granted_together_and_nobody_overtakes() -> None:
 
 def test_a_full_queue_is_refused_with_advice() -> None:
     places = admission(running=1, queued=1)
-    places.enter(1)
-    places.enter(1)
+    places.enter(1, "ann")
+    places.enter(1, "ann")
     with pytest.raises(Overloaded) as caught:
-        places.enter(1)
+        places.enter(1, "ann")
     assert caught.value.retry_after_s == 7
     assert caught.value.message == ("1 drafts are being written and 1 wait; the limits are 1 and 1")
 
 
 def test_without_a_queue_a_free_place_is_still_granted() -> None:
     places = admission(running=1, queued=0)
-    ticket = places.enter(1)
+    ticket = places.enter(1, "ann")
     assert granted(ticket) == [True]
     with pytest.raises(Overloaded):
-        places.enter(1)
+        places.enter(1, "ann")
     ticket.release()
-    assert granted(places.enter(1)) == [True]
+    assert granted(places.enter(1, "ann")) == [True]
 
 
 def test_a_ticket_is_given_back_once() -> None:
     places = admission(running=1)
-    first, second = places.enter(1), places.enter(1)
+    first, second = places.enter(1, "ann"), places.enter(1, "ann")
     first.release()
     first.release()
     assert (places.running, granted(second)) == (1, [True])
@@ -125,7 +125,7 @@ def test_a_ticket_is_given_back_once() -> None:
 
 def test_who_gives_up_waiting_makes_room_in_the_queue() -> None:
     places = admission(running=1, queued=2)
-    first, second, third = (places.enter(1) for _ in range(3))
+    first, second, third = (places.enter(1, "ann") for _ in range(3))
     second.release()
     assert places.queued == 1
     first.release()
@@ -134,7 +134,7 @@ def test_who_gives_up_waiting_makes_room_in_the_queue() -> None:
 
 async def test_waiting_for_a_place_is_bounded() -> None:
     places = admission(running=1)
-    first, second = places.enter(1), places.enter(1)
+    first, second = places.enter(1, "ann"), places.enter(1, "ann")
     assert await first.granted(0)
     assert not await second.granted(0)
     waiting = asyncio.ensure_future(second.granted(BOUND_S))
@@ -144,10 +144,10 @@ async def test_waiting_for_a_place_is_bounded() -> None:
 
 def test_a_closed_server_takes_nothing_on_and_finishes_what_it_has() -> None:
     places = admission(running=1)
-    first, second = places.enter(1), places.enter(1)
+    first, second = places.enter(1, "ann"), places.enter(1, "ann")
     places.close()
     with pytest.raises(EngineUnavailable, match="shutting down") as caught:
-        places.enter(1)
+        places.enter(1, "ann")
     assert caught.value.retry_after_s == 1
     first.release()
     assert granted(second) == [True]
@@ -158,7 +158,18 @@ def test_a_closed_server_takes_nothing_on_and_finishes_what_it_has() -> None:
 
 def test_an_idle_server_is_idle_as_soon_as_it_is_closed() -> None:
     places = admission()
-    places.enter(1).release()
+    places.enter(1, "ann").release()
     assert not places.idle.is_set()
     places.close()
     assert places.idle.is_set()
+
+
+def test_a_caller_with_its_share_under_way_is_refused_and_others_are_not() -> None:
+    places = Admission(max_running=4, max_queued=4, retry_after_s=7, max_per_caller=2)
+    first = places.enter(2, "ann")
+    with pytest.raises(RateLimited) as refused:
+        places.enter(1, "ann")
+    assert (refused.value.status, refused.value.retry_after_s) == (429, 7)
+    places.enter(1, "bob")
+    first.release()
+    assert granted(places.enter(2, "ann")) == [True]

@@ -377,6 +377,24 @@ async def test_with_the_key_it_is_served_and_the_probes_need_none(gateway: Any) 
     assert (await desk.chat()).status_code == 200
 
 
+async def test_a_key_over_its_share_is_429_with_advice_while_others_are_served(
+    gateway: Any,
+) -> None:
+    desk = await gateway(PLAY, api_keys=("sk-right", "sk-other"), max_drafts_per_key=2)
+    desk.client.headers["authorization"] = "Bearer sk-right"
+    refused = await desk.chat(n=3)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+    assert refused.json() == envelope(
+        "this key has 0 drafts under way and may have 2",
+        None,
+        "rate_limit_exceeded",
+        "rate_limit_error",
+    )
+    assert (await desk.chat(n=2)).status_code == 200
+    desk.client.headers["authorization"] = "Bearer sk-other"
+    assert (await desk.chat()).status_code == 200
+
+
 async def test_what_the_engine_refuses_is_the_callers_400(gateway: Any) -> None:
     desk = await gateway((Refuse("min_tokens is over max_tokens"),))
     response = await desk.chat(x=1)
