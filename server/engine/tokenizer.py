@@ -1,6 +1,7 @@
 """A checkpoint's fast tokenizer, without the model libraries. It must not add special tokens."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as FastTokenizer
@@ -12,6 +13,8 @@ from server.errors import CannotServe
 # Up to here encoding takes under a millisecond; longer texts would hold up every other stream.
 _INLINE_CHARS = 2_000
 _CONTEXT_TOKENS = 8
+# What bytes decode to that are no character, or not yet.
+_NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
 class Tokenizer:
@@ -45,6 +48,12 @@ class Tokenizer:
         """Turns the ids that follow ``before`` into text, one at a time."""
         return Decoder(self._tokenizer, before)
 
+    def text_before_break(self, ids: Sequence[int]) -> str | None:
+        """The text of ids that break off inside a character, up to it; None if they do not."""
+        if not str(self._tokenizer.decode(ids[-_CONTEXT_TOKENS:])).endswith(_NO_CHARACTER):
+            return None
+        return str(self._tokenizer.decode(ids)).rstrip(_NO_CHARACTER)
+
     def text_of(self, token_id: int) -> str:
         """The text of one token by itself."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
@@ -56,9 +65,17 @@ class Decoder:
     def __init__(self, tokenizer: FastTokenizer, before: tuple[int, ...]) -> None:
         self._tokenizer = tokenizer
         # A few tokens of context are enough for byte-level BPE to join on.
-        self._context = list(before[-_CONTEXT_TOKENS:])
+        context = list(before[-_CONTEXT_TOKENS:])
+        # DecodeStream does not know where a context ends that breaks off inside a character: it
+        # would write the context again. So that character's first tokens are stepped through.
+        whole = len(context)
+        while whole and str(tokenizer.decode(context[:whole])).endswith(_NO_CHARACTER):
+            whole -= 1
+        self._context = context[:whole]
         self._held: list[int] = []
         self._stream = DecodeStream(ids=list(self._context), skip_special_tokens=True)
+        for token_id in context[whole:]:
+            self.step(token_id)
 
     def step(self, token_id: int) -> str:
         text = self._stream.step(self._tokenizer, token_id) or ""

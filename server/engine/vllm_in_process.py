@@ -5,10 +5,10 @@ vLLM starts; ``lifeline`` makes sure that none of them outlives the gateway.
 """
 
 import asyncio
-import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import ExitStack, aclosing, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -102,6 +102,10 @@ class VllmEngine:
         if self._llm is None:
             raise EngineUnavailable("vLLM is not running")
         ids = await self._ids(job)
+        repeated = self._tokenizer.text_before_break(ids)
+        if repeated is not None:
+            # See _without; a stop string in what is repeated would end the text at once.
+            job = replace(job, stop=tuple(stop for stop in job.stop if stop not in repeated))
         params = _sampling_params(job)
         outputs = self._llm.generate(
             {"prompt_token_ids": ids}, params, job.id, priority=job.priority
@@ -110,6 +114,8 @@ class VllmEngine:
             async with aclosing(outputs):
                 async for output in outputs:
                     for piece in self._pieces(output, job.sampling):
+                        if repeated and isinstance(piece, Text) and piece.text:
+                            piece, repeated = _without(piece, repeated), None
                         yield piece
         except EngineDeadError as error:
             raise EngineDied("vLLM's engine process ended while it was writing") from error
@@ -152,7 +158,7 @@ class VllmEngine:
 
     def _logprob(self, token_id: int, ranked: Mapping[int, Any], rivals: int) -> TokenLogprob:
         best = sorted(ranked.items(), key=lambda entry: entry[1].rank)[:rivals]
-        return dataclasses.replace(
+        return replace(
             self._one(token_id, ranked[token_id]),
             top=tuple(self._one(rival, entry) for rival, entry in best),
         )
@@ -197,3 +203,9 @@ def _sampling_params(job: Job) -> Any:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _without(piece: Text, repeated: str) -> Text:
+    """vLLM 0.32 hands tokenizers' DecodeStream the prompt's ids; where those break off inside a
+    character, the first text it writes is the whole prompt once more."""
+    return replace(piece, text=piece.text.removeprefix(repeated))

@@ -1,0 +1,26 @@
+"""A slow call beside the event loop, in a thread that does not keep the process alive."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_daemon_thread(call: Callable[[], T], *, name: str) -> T:
+    """What ``call`` returns or raises. Unlike with ``asyncio.to_thread``, whoever interrupts a
+    ten-minute load is not made to wait for it."""
+    result: Future[T] = Future()
+    # Running from here on: cancelling the wait leaves the call, and its result, alone.
+    result.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            result.set_result(call())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await asyncio.wrap_future(result)
