@@ -40,8 +40,12 @@ REFUSED = {
 def _asks_nothing(name: str, value: object) -> bool:
     """Whether a refused field holds a value that has no effect anyway."""
     # Not ``in (..., False, 1)``: True equals 1 and 0 equals False.
-    nothing = value is None or value is False or value in ("", "none", [], {})
-    return nothing or (name == "best_of" and value == 1)
+    if value is None or value is False:
+        return True
+    if name == "best_of":
+        return value == 1 and value is not True
+    # Clients switch the search on with an empty object.
+    return value in ("", "none", []) or (value == {} and name != "web_search_options")
 
 
 def check_text(text: str, param: str) -> None:

@@ -114,6 +114,8 @@ def test_secrets_are_shown_as_asterisks() -> None:
     assert "sk-secret" not in str(shown)
     assert shown["api_keys"] == ["**********"]
     assert shown["script"] == "a"
+    arguments = {"hf_token": "hf-secret", "seed": 1, "tokenizer": "a"}
+    assert masked(Settings(vllm=arguments))["vllm"] == {**arguments, "hf_token": "**********"}
 
 
 def test_variables_are_exported_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
