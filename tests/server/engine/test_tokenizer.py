@@ -95,3 +95,13 @@ async def test_decoding_goes_on_inside_a_character(tokenizer: Tokenizer) -> None
         assert "ab春天".endswith(told)
         # A character begun before comes out with its last token.
         assert len(told) == len("ab春天") - max(0, min(at, 2) + max(0, at - 2) // 3)
+
+
+async def test_ids_that_break_off_inside_a_character_are_cut_before_it(
+    tokenizer: Tokenizer,
+) -> None:
+    ids = (await tokenizer.passage("a long start, 春天")).token_ids
+    assert ids is not None
+    assert tokenizer.text_before_break(ids) is None
+    assert tokenizer.text_before_break(ids[:-1]) == "a long start, 春"
+    assert tokenizer.text_before_break(ids[:-4]) == "a long start, "
