@@ -22,6 +22,15 @@ _FREE_S = 2.0
 _POLL_S = 0.05
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for."""
+
+    model: str
+    task: str
+    most_tokens: int
+
+
 @dataclass(slots=True)
 class Heard:
     """What a client has read of one answer."""
@@ -68,22 +77,14 @@ def metric(url: str, name: str) -> float:
 
 
 def long_answer(url: str, task: str, least_tokens: int) -> Iterator[Check]:
-    """One greedy answer, streamed and whole, against the engine's own counter."""
+    """One greedy answer, streamed and whole, against the engine's own counter.
+
+    Both are bounded at 1.6 times the least length, so that a text without end costs little.
+    """
     client = OpenAI(base_url=f"{url}/v1", api_key="none", timeout=1200, max_retries=0)
-    model = client.models.list().data[0].id
+    wish = Wish(model=client.models.list().data[0].id, task=task, most_tokens=least_tokens * 8 // 5)
     before = metric(url, "vllm:generation_tokens_total")
-    heard = Heard()
-    started = time.monotonic()
-    chunks = client.chat.completions.create(
-        model=model,
-        messages=[{"role": "user", "content": task}],
-        temperature=0,
-        stream=True,
-        stream_options={"include_usage": True},
-    )
-    for chunk in chunks:
-        heard.add(chunk)
-    seconds = time.monotonic() - started
+    heard, seconds = _listen(client, wish)
     counted = metric(url, "vllm:generation_tokens_total") - before
     tokens = heard.completion_tokens
     yield Check(
@@ -92,6 +93,33 @@ def long_answer(url: str, task: str, least_tokens: int) -> Iterator[Check]:
         f"{heard.num_chunks:,} chunks, ended by {heard.finish_reason}",
         holds=tokens >= least_tokens,
     )
+    yield from _channels(heard)
+    if counted:
+        yield Check(
+            what="usage and the engine's own counter",
+            figure=f"{tokens:,} and {counted:,.0f}",
+            holds=tokens == counted,
+        )
+    yield _whole(client, wish, heard)
+
+
+def _listen(client: OpenAI, wish: Wish) -> tuple[Heard, float]:
+    heard = Heard()
+    started = time.monotonic()
+    chunks = client.chat.completions.create(
+        model=wish.model,
+        messages=[{"role": "user", "content": wish.task}],
+        temperature=0,
+        max_completion_tokens=wish.most_tokens,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    for chunk in chunks:
+        heard.add(chunk)
+    return heard, time.monotonic() - started
+
+
+def _channels(heard: Heard) -> Iterator[Check]:
     reasoning, answer = "".join(heard.reasoning), "".join(heard.answer)
     yield Check(
         what="reasoning and answer in their own fields, never both in one chunk",
@@ -100,21 +128,26 @@ def long_answer(url: str, task: str, least_tokens: int) -> Iterator[Check]:
     )
     visible = [tag for tag in _TAGS if tag in reasoning or tag in answer]
     yield Check(what="tags visible", figure=str(visible), holds=not visible)
-    if counted:
-        yield Check(
-            what="usage and the engine's own counter",
-            figure=f"{tokens:,} and {counted:,.0f}",
-            holds=tokens == counted,
-        )
+
+
+def _whole(client: OpenAI, wish: Wish, heard: Heard) -> Check:
     whole = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": task}], temperature=0
+        model=wish.model,
+        messages=[{"role": "user", "content": wish.task}],
+        temperature=0,
+        max_completion_tokens=wish.most_tokens,
     )
-    message = whole.choices[0].message
-    same = message.content == answer and getattr(message, "reasoning", "") == reasoning
-    yield Check(
+    message, usage = whole.choices[0].message, whole.usage
+    same = (
+        message.content == "".join(heard.answer)
+        and getattr(message, "reasoning", "") == "".join(heard.reasoning)
+        and usage is not None
+        and usage.completion_tokens == heard.completion_tokens
+    )
+    return Check(
         what="the stream equals the whole answer at temperature 0",
         figure=f"{len(message.content or ''):,} characters",
-        holds=same and whole.usage is not None and whole.usage.completion_tokens == tokens,
+        holds=same,
     )
 
 
