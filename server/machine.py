@@ -23,7 +23,7 @@ def look() -> Machine:
     """This machine, now; a GPU whose driver does not answer counts as none."""
     return Machine(
         free_bytes=psutil.virtual_memory().available,
-        processors=len(psutil.Process().cpu_affinity() or ()) or (psutil.cpu_count() or 1),
+        processors=psutil.cpu_count() or 1,
         gpu_bytes=_gpus(shutil.which("nvidia-smi")),
     )
 
