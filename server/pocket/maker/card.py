@@ -53,7 +53,7 @@ def _what(figures: Figures) -> str:
     rows = (
         ("parameters", f"{figures.parameters:,}"),
         ("weights", f"{figures.weights_bytes:,} bytes (bf16)"),
-        ("training", f"{figures.training_minutes:.0f} min on one core"),
+        ("training", f"{figures.training_minutes:.0f} min of one core"),
         ("tokens seen", f"{figures.training_tokens / 1e6:.1f} M"),
         ("vLLM on one CPU core, one stream", f"{figures.single_stream_tokens_s:,.0f} tokens/s"),
         ("vLLM on one CPU core, 24 streams", f"{figures.batched_tokens_s:,.0f} tokens/s"),

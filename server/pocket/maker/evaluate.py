@@ -25,7 +25,7 @@ from server.pocket.maker.sampler import DraftMaker
 
 FRESH_SEED = 5 * 10**9
 _MAX_MODEL_TOKENS = 65_536
-_TOKENS_PER_WORD = 3
+_TOKENS_PER_WORD = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,8 @@ def run_trials(model: LLM, trials: Sequence[Trial]) -> tuple[tuple[Result, ...],
 
 
 def _sampling(trial: Trial, number: int) -> SamplingParams:
-    limit = min(_MAX_MODEL_TOKENS - 2_048, trial.asked_words * _TOKENS_PER_WORD + 2_500)
+    wanted = round(trial.asked_words * _TOKENS_PER_WORD) + 2_500
+    limit = min(_MAX_MODEL_TOKENS - 2_048, wanted)
     return SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, max_tokens=limit, seed=number + 1)
 
 

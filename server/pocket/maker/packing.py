@@ -5,6 +5,7 @@ windows cut alike learns the position of the cut instead of the text.
 """
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,39 +22,55 @@ _HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.36
 _BLIND_TOKENS = 40
 _EVENT_SHARE = 0.7
 _STUB_TOKENS = (50, 200)
+# The thinking, every heading; the topic is added.
+_STRUCTURE = r"(?s:<think>.*?</think>\n?<answer>)|^#.*$|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A run of tokens of one draft; the first `blind` of them are read but not learnt."""
+    """A run of tokens of one draft, and how much each of them counts in the loss."""
 
     tokens: list[int]
-    blind: int
+    weights: list[float]
+
+    def part(self, start: int, stop: int, blind: int) -> "Piece":
+        """The tokens from `start` to `stop`, the first `blind` of them read but not learnt."""
+        tokens, weights = self.tokens[start:stop], self.weights[start:stop]
+        blind = min(blind, len(tokens))
+        return Piece(tokens=tokens, weights=[0.0] * blind + weights[blind:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`length` + 1 tokens, the number of the piece that each belongs to, and what is learnt."""
+    """`length` + 1 tokens, the number of the piece that each belongs to, and its weight."""
 
     tokens: list[int]
     pieces: list[int]
-    learnt: list[int]
+    weights: list[float]
 
 
 class Packer:
     """Draws pieces of fresh drafts, endlessly and by seed, and fills rows with them.
 
     `stub_share`: how many of the beginnings break off after a few lines of the plan. They teach
-    what is asked for, and how it becomes a plan, at a fraction of the tokens.
+    what is asked for, and how it becomes a plan, at a fraction of the tokens. `weight`: how much
+    a token of the plan, of a heading or of the topic counts; others count 1.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, *, length: int, seed: int, stub_share: float = 0.0
+        self,
+        tokenizer: Tokenizer,
+        *,
+        length: int,
+        seed: int,
+        stub_share: float = 0.0,
+        weight: float = 1.0,
     ) -> None:
         self._tokenizer = tokenizer
         self._length = length
         self._seed = seed
         self._stub_share = stub_share
+        self._weight = weight
         self._end = end_id(tokenizer)
 
     def rows(self) -> Iterator[Row]:
@@ -62,17 +79,16 @@ class Packer:
         while True:
             tokens: list[int] = []
             pieces: list[int] = []
-            learnt: list[int] = []
+            weights: list[float] = []
             number = 0
             while len(tokens) <= self._length:
                 piece = self.piece(draft)
                 draft, number = draft + 1, number + 1
-                size = len(piece.tokens)
                 tokens.extend(piece.tokens)
-                pieces.extend([number] * size)
-                learnt.extend([0] * min(piece.blind, size) + [1] * (size - piece.blind))
+                weights.extend(piece.weights)
+                pieces.extend([number] * len(piece.tokens))
             size = self._length + 1
-            yield Row(tokens=tokens[:size], pieces=pieces[:size], learnt=learnt[:size])
+            yield Row(tokens=tokens[:size], pieces=pieces[:size], weights=weights[:size])
 
     def piece(self, seed: int) -> Piece:
         """The piece of draft `seed`: its beginning, some middle of it, or its end."""
@@ -85,39 +101,53 @@ class Packer:
             return self._middle(maker, rng)
         return self._tail(maker, rng)
 
-    def _ids(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+    def _piece(self, text: str, topic: str) -> Piece:
+        """The text as tokens; what carries the structure weighs more."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        heavy = bytearray(len(text) + 1)
+        for match in re.finditer(_STRUCTURE + re.escape(topic), text, re.MULTILINE):
+            heavy[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
+        weights = [self._weight if heavy[stop - 1] else 1.0 for _, stop in encoded.offsets]
+        return Piece(tokens=encoded.ids, weights=weights)
 
     def _head(self, maker: DraftMaker, rng: random.Random) -> Piece:
         last = rng.randint(1, 3)
         rendered = render(maker.draft(last=last))
-        prompt = self._ids(rendered.prompt)
-        tokens = prompt + self._ids(rendered.opening + "".join(rendered.sections))
+        prompt = self._piece(rendered.prompt, "<")
+        written = self._piece(rendered.opening + "".join(rendered.sections), maker.request.topic)
+        whole = Piece(
+            tokens=prompt.tokens + written.tokens, weights=prompt.weights + written.weights
+        )
+        blind, size = len(prompt.tokens), len(whole.tokens)
         if self._stub_share and rng.random() < self._stub_share:
-            tokens = tokens[: len(prompt) + rng.randint(*_STUB_TOKENS)]
-        spare = len(tokens) - self._length
-        if spare <= 0 or rng.random() < 0.5:
-            return Piece(tokens=tokens[: self._length], blind=len(prompt))
-        start = rng.randint(0, spare)
-        blind = max(len(prompt) - start, _BLIND_TOKENS)
-        return Piece(tokens=tokens[start : start + self._length], blind=blind)
+            size = min(size, blind + rng.randint(*_STUB_TOKENS))
+        if size <= self._length or rng.random() < 0.5:
+            return whole.part(0, min(size, self._length), blind)
+        start = rng.randint(0, size - self._length)
+        return whole.part(start, start + self._length, max(blind - start, _BLIND_TOKENS))
 
     def _middle(self, maker: DraftMaker, rng: random.Random) -> Piece:
         first = rng.randint(1, maker.last)
         if maker.events and rng.random() < _EVENT_SHARE * (maker.events[0] != maker.last):
             first = max(1, maker.events[0] - rng.randint(0, 1))
-        rendered = render(maker.draft(first=first, last=first + 3))
-        text = "".join(rendered.sections)
-        if maker.last <= first + 3:
-            text += rendered.ending
-        tokens = self._ids(text) + ([self._end] if maker.last <= first + 3 else [])
-        start = rng.randint(0, max(0, len(tokens) - 700))
-        stop = start + rng.randint(min(500, self._length // 2), self._length)
-        return Piece(tokens=tokens[start:stop], blind=_BLIND_TOKENS)
+        ends = maker.last <= first + 3
+        whole = self._run(maker, first, first + 3, ends=ends)
+        start = rng.randint(0, max(0, len(whole.tokens) - 700))
+        size = rng.randint(min(500, self._length // 2), self._length)
+        return whole.part(start, start + size, _BLIND_TOKENS)
 
     def _tail(self, maker: DraftMaker, rng: random.Random) -> Piece:
-        rendered = render(maker.draft(first=max(1, maker.last - rng.randint(1, 3))))
-        whole = "".join(rendered.sections) + rendered.ending
-        tokens = [*self._ids(whole), self._end]
+        first = max(1, maker.last - rng.randint(1, 3))
+        whole = self._run(maker, first, maker.last, ends=True)
         size = rng.randint(min(300, self._length // 2), self._length)
-        return Piece(tokens=tokens[-size:], blind=_BLIND_TOKENS)
+        length = len(whole.tokens)
+        return whole.part(max(0, length - size), length, _BLIND_TOKENS)
+
+    def _run(self, maker: DraftMaker, first: int, last: int, *, ends: bool) -> Piece:
+        """Sections `first` to `last`; with the draft's end, if they reach it."""
+        rendered = render(maker.draft(first=first, last=last))
+        text = "".join(rendered.sections) + (rendered.ending if ends else "")
+        piece = self._piece(text, maker.request.topic)
+        if not ends:
+            return piece
+        return Piece(tokens=[*piece.tokens, self._end], weights=[*piece.weights, 1.0])

@@ -25,7 +25,8 @@ _SEEDS_PER_RUN = 10**8
 class Course:
     """A stage of training. Rows hold `length` tokens, a step takes `batch` of them.
 
-    `decay_share`: the last part of the steps, in which the rates fall. `stub_share`: see `Packer`.
+    `decay_share`: the last part of the steps, in which the rates fall. `stub_share` and
+    `weight`: see `Packer`.
     """
 
     steps: int
@@ -37,6 +38,7 @@ class Course:
     adam_rate: float = 0.003
     decay_share: float = 0.5
     stub_share: float = 0.0
+    weight: float = 1.0
 
     @property
     def tokens(self) -> int:
@@ -79,13 +81,15 @@ class Trainer:
     def _backward(self, rows: list[Row]) -> float:
         tokens = torch.tensor([row.tokens for row in rows])
         pieces = torch.tensor([row.pieces for row in rows])
-        learnt = torch.tensor([row.learnt for row in rows])[:, 1:].bool()
-        learnt &= pieces[:, 1:] == pieces[:, :-1]
+        weights = torch.tensor([row.weights for row in rows])[:, 1:]
+        learnt = (weights > 0) & (pieces[:, 1:] == pieces[:, :-1])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             states = forward(self.weights, self._shape, tokens[:, :-1], pieces[:, :-1])
         chosen = states[learnt].to(torch.bfloat16)
         embedding = self.weights[EMBEDDING]
-        loss = sliced_cross_entropy(chosen.detach(), embedding, tokens[:, 1:][learnt])
+        loss = sliced_cross_entropy(
+            chosen.detach(), embedding, tokens[:, 1:][learnt], weights[learnt]
+        )
         chosen.backward(loss.states_gradient)
         embedding.grad += loss.head_gradient
         return loss.value
@@ -94,13 +98,14 @@ class Trainer:
 def train(tokenizer: Tokenizer, courses: Sequence[Course], target: Path) -> Shape:
     """Trains fresh weights, course after course; saves them to `target` on the way and at the end.
 
-    The optimizers start afresh with each course, and so does the learning rate.
+    A course begins from the averaged weights of the one before, with fresh optimizers and rates.
     """
     torch.manual_seed(courses[0].seed)
     shape = Shape(vocabulary=tokenizer.get_vocab_size())
     weights = fresh_weights(shape)
     for course in courses:
         run_course(tokenizer, Trainer(weights, shape, course), course, target)
+        weights = load_weights(target)
     return shape
 
 
@@ -111,6 +116,7 @@ def run_course(tokenizer: Tokenizer, trainer: Trainer, course: Course, target: P
         length=course.length,
         seed=course.seed * _SEEDS_PER_RUN,
         stub_share=course.stub_share,
+        weight=course.weight,
     )
     rows, smooth = packer.rows(), 0.0
     with _progress() as bar:

@@ -59,8 +59,8 @@ def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
     again = list(islice(Packer(tokenizer, length=256, seed=5).rows(), 6))
     assert rows == again
     for row in rows:
-        assert len(row.tokens) == len(row.pieces) == len(row.learnt) == 257
-        assert sum(row.learnt) > 30
+        assert len(row.tokens) == len(row.pieces) == len(row.weights) == 257
+        assert sum(row.weights) > 30
 
 
 def test_stubs_show_the_beginnings_of_more_drafts_in_the_same_rows(tokenizer: Any) -> None:
