@@ -40,3 +40,20 @@ class DraftResponse(EventSourceResponse):
                 await super().__call__(scope, receive, send)
         finally:
             self._release()
+
+    async def _stream_response(self, send: Send) -> None:
+        """As sse-starlette's, which opens a cancel scope and writes two log records for each
+        event (DECISIONS.md has what that costs). ``__call__`` closes the frames on any way out."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        frames = self._frames
+        async for frame in frames:
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+        async with self._send_lock:
+            self.active = False
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -88,6 +88,9 @@ class VllmEngine:
         llm.output_processor.propagate_error(EngineDeadError())
         await asyncio.to_thread(llm.shutdown, _SHUTDOWN_S)
         await asyncio.to_thread(self._stack.close)
+        # It is part of reference cycles; left to the interpreter's end its finaliser fails there.
+        del llm
+        gc.collect()
 
     async def watch(self) -> str:
         while not self._llm.errored:
