@@ -43,7 +43,7 @@ class DraftResponse(EventSourceResponse):
 
     async def _stream_response(self, send: Send) -> None:
         """As sse-starlette's, which opens a cancel scope and writes two log records for each
-        event (DECISIONS.md has what that costs). ``__call__`` closes the frames on any way out."""
+        event (DECISIONS.md has what that costs)."""
         await send(
             {
                 "type": "http.response.start",
@@ -51,9 +51,9 @@ class DraftResponse(EventSourceResponse):
                 "headers": self.raw_headers,
             }
         )
-        frames = self._frames
-        async for frame in frames:
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
+        async with aclosing(self._frames) as frames:
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
         async with self._send_lock:
             self.active = False
             await send({"type": "http.response.body", "body": b"", "more_body": False})

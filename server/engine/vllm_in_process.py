@@ -5,6 +5,7 @@ vLLM starts; ``lifeline`` makes sure that none of them outlives the gateway.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import ExitStack, aclosing, suppress
