@@ -122,9 +122,17 @@ class Draft:
         self._end = end
         if end is None:
             return []
+        if end.end_token:
+            self.log.drop_last_id()
         if self.cached_tokens is None:
             self.cached_tokens = end.cached_tokens
         return self._fragments(self.splitter.finish()) if end.stop is None else []
+
+    @property
+    def met_end_mark(self) -> bool:
+        """Whether the text itself has ended: the engine stops at these marks by itself, and its
+        End, with what it knows of the prefix cache, is the next thing to come."""
+        return self.splitter.state is State.DONE
 
     @property
     def must_pause(self) -> bool:

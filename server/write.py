@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from server.draft import Carry, Draft, Rules
-from server.engine.base import End, Engine, Job, Text
+from server.engine.base import End, Engine, Job
 from server.errors import EngineDied
 from server.events import CarriedOn, Event
 
@@ -44,15 +44,19 @@ async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event,
 async def _stretch(engine: Engine, job: Job, draft: Draft) -> AsyncGenerator[Event, None]:
     """One engine stream, up to its end or to where the draft wants to pause."""
     end: End | None = None
+    over = False
     async with aclosing(engine.stream(job)) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Text):
-                for fragment in draft.take(piece):
-                    yield fragment
-                if draft.must_pause:
-                    break
-            else:
+            if isinstance(piece, End):
                 end = piece
+                break
+            if over:
+                # It went on after a mark it should have stopped at.
+                break
+            for fragment in draft.take(piece):
+                yield fragment
+            over = draft.must_pause
+            if over and not draft.met_end_mark:
                 break
         else:
             # Never take a broken stream for a short answer.

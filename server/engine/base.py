@@ -85,11 +85,14 @@ class End:
     """The stream is over. ``stop`` is the stop string met, None for the model's own end.
 
     cached_tokens: prompt tokens that were in the prefix cache.
+    end_token: whether the last token id is the one that ended the text; it is no part of it, and a
+    text carried on must not hold it in its middle.
     """
 
     reason: Literal["stop", "length"]
     stop: str | None = None
     cached_tokens: int = 0
+    end_token: bool = False
 
 
 Piece = Text | End
@@ -159,6 +162,12 @@ class Log:
             self.token_ids = None
         elif self.token_ids is not None:
             self.token_ids.extend(token_ids)
+
+    def drop_last_id(self) -> None:
+        """Takes the last token id off; the text it stood for was empty."""
+        if self.token_ids:
+            self.token_ids.pop()
+            self.num_tokens -= 1
 
     def script(self) -> Passage:
         ids = None if self.token_ids is None else tuple(self.token_ids)

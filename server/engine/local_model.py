@@ -162,9 +162,9 @@ class Writing:
     def _end(self, token_id: int) -> End | None:
         rules = self.job.sampling
         if token_id in rules.stop_token_ids:
-            return End(reason="stop")
+            return End(reason="stop", end_token=True)
         if token_id in self.model.ends and not rules.ignore_eos:
-            return End(reason="stop")
+            return End(reason="stop", end_token=True)
         total_tokens = len(self.prompt) + len(self.written) + self._num_tokens
         if self._num_tokens >= self.job.max_tokens or total_tokens >= self.window_tokens:
             return End(reason="length")

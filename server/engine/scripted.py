@@ -55,7 +55,8 @@ class Break:
     """The stream breaks off: neither an end nor an error."""
 
 
-Act = Say | Stall | Die | Refuse | Break
+# An End in a play is the stream's end, as it stands.
+Act = Say | Stall | Die | Refuse | Break | End
 Play = Sequence[Act]
 
 DEMO: Play = (
@@ -160,6 +161,9 @@ class ScriptedEngine:
             page = _Page(job)
             for act in play:
                 if isinstance(act, Break):
+                    return
+                if isinstance(act, End):
+                    yield act
                     return
                 if not isinstance(act, Say):
                     await self._do(act)

@@ -85,6 +85,7 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         llm, self._llm = self._llm, None
+        self._left.set()
         # vLLM ends its processes but not the streams that wait for them (0.32).
         llm.output_processor.propagate_error(EngineDeadError())
         await asyncio.to_thread(llm.shutdown, _SHUTDOWN_S)
@@ -94,10 +95,11 @@ class VllmEngine:
         gc.collect()
 
     async def watch(self) -> str:
-        while not self._llm.errored:
+        llm = self._llm
+        while not llm.errored and not self._left.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._left.wait(), _WATCH_S)
-        return "vLLM's engine process ended"
+        return "the engine was closed" if self._left.is_set() else "vLLM's engine process ended"
 
     async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
         from vllm.exceptions import VLLMClientError
@@ -148,10 +150,13 @@ class VllmEngine:
             )
         if completion.finish_reason is not None:
             stop = completion.stop_reason
+            by_string = isinstance(stop, str)
+            by_length = completion.finish_reason == "length"
             yield End(
-                reason="length" if completion.finish_reason == "length" else "stop",
-                stop=stop if isinstance(stop, str) else None,
+                reason="length" if by_length else "stop",
+                stop=stop if by_string else None,
                 cached_tokens=output.num_cached_tokens or 0,
+                end_token=not by_string and not by_length,
             )
 
     def _logprobs(self, completion: Any, rivals: int) -> tuple[TokenLogprob, ...]:

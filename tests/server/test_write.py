@@ -262,3 +262,30 @@ async def test_nothing_is_read_after_an_end() -> None:
     events = await written(Odd())
     assert text(events, Channel.ANSWER) == "Once."
     assert ended(events).usage.completion_tokens == 2
+
+
+async def test_the_token_that_ended_a_text_is_not_in_the_middle_of_the_next_one() -> None:
+    """An end-of-text token has no text; a log carried on with it would have ended there."""
+    engine = ScriptedEngine(plays=[[PLAN, End(reason="stop", end_token=True)], [STORY]])
+    events = await written(engine)
+    plan = await engine.tokenize("<think> One two.")
+    words = await engine.tokenize("\n</think>\n<answer>\n")
+    assert plan.token_ids is not None and words.token_ids is not None
+    assert engine.jobs[1].written.token_ids == plan.token_ids[:-1] + words.token_ids
+    assert ended(events).usage.reasoning_tokens == plan.num_tokens
+
+
+async def test_what_the_engine_knows_of_its_cache_is_told_after_the_end_mark() -> None:
+    engine = ScriptedEngine(
+        plays=[[Say("<answer> Once.</answer>"), End(reason="stop", cached_tokens=8)]]
+    )
+    unstopped = job(stop=())
+    assert ended(await written(engine, unstopped)).usage.cached_tokens == 8
+
+
+async def test_an_engine_that_goes_on_after_the_end_mark_is_stopped() -> None:
+    engine = ScriptedEngine(plays=[[Say("<answer> Once.</answer>"), Say(" and on" * 50)]])
+    events = await written(engine, job(stop=()))
+    assert text(events, Channel.ANSWER) == "Once."
+    assert ended(events).usage.completion_tokens == 2
+    assert engine.open_streams == 0
