@@ -46,17 +46,13 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    courses = (
-        Course(steps=600, seed=seed, decay_share=0.0),
-        Course(steps=400, seed=seed + 1, decay_share=0.0, stub_share=0.4),
-        Course(steps=1_500, seed=seed + 2, decay_share=0.6, stub_share=0.6, weight=4.0),
-    )
-    shape = train(tokenizer, courses, folder / "model.safetensors")
+    course = Course(steps=2_400, seed=seed, decay_share=0.85, stub_share=0.5, weight=3.0)
+    shape = train(tokenizer, [course], folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))
     minutes = (time.process_time() - began) / 60
     facts = {
         "training_minutes": minutes,
-        "training_tokens": sum(course.tokens for course in courses),
+        "training_tokens": course.tokens,
     }
     (folder / "training.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 

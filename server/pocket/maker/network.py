@@ -60,15 +60,32 @@ def fresh_weights(shape: Shape) -> Weights:
 def forward(weights: Weights, shape: Shape, tokens: Tensor, pieces: Tensor) -> Tensor:
     """Last normed states [batch, length, hidden] for ids and piece numbers [batch, length]."""
     states = nnf.embedding(tokens, weights[EMBEDDING])
-    cosine, sine = angles(tokens.shape[1], shape)
-    reach = Reach(cosine=cosine, sine=sine, masks=chunk_masks(pieces, shape.window))
+    reach = _reach(pieces, shape)
     for layer in range(shape.layers):
-        name = f"model.layers.{layer}"
-        normed = _norm(states, weights[f"{name}.input_layernorm.weight"], shape)
-        states = states + _attend(weights, f"{name}.self_attn", shape, normed, reach)
-        normed = _norm(states, weights[f"{name}.post_attention_layernorm.weight"], shape)
-        states = states + _feed_forward(weights, f"{name}.mlp", normed)
+        states = _layer(weights, layer, shape, states, reach)
     return _norm(states, weights["model.norm.weight"], shape)
+
+
+def forward_layers(weights: Weights, shape: Shape, tokens: Tensor, layers: int) -> list[Tensor]:
+    """The residual stream [batch, length, hidden] before and after each of the first layers."""
+    stream = [nnf.embedding(tokens, weights[EMBEDDING])]
+    reach = _reach(torch.ones_like(tokens), shape)
+    for layer in range(layers):
+        stream.append(_layer(weights, layer, shape, stream[-1], reach))
+    return stream
+
+
+def _reach(pieces: Tensor, shape: Shape) -> Reach:
+    cosine, sine = angles(pieces.shape[1], shape)
+    return Reach(cosine=cosine, sine=sine, masks=chunk_masks(pieces, shape.window))
+
+
+def _layer(weights: Weights, layer: int, shape: Shape, states: Tensor, reach: Reach) -> Tensor:
+    name = f"model.layers.{layer}"
+    normed = _norm(states, weights[f"{name}.input_layernorm.weight"], shape)
+    states = states + _attend(weights, f"{name}.self_attn", shape, normed, reach)
+    normed = _norm(states, weights[f"{name}.post_attention_layernorm.weight"], shape)
+    return states + _feed_forward(weights, f"{name}.mlp", normed)
 
 
 def angles(length: int, shape: Shape) -> tuple[Tensor, Tensor]:

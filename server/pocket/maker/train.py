@@ -10,6 +10,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from server.pocket.maker.copying import plant_copying
 from server.pocket.maker.loss import sliced_cross_entropy
 from server.pocket.maker.muon import Muon
 from server.pocket.maker.network import EMBEDDING, Shape, Weights, forward, fresh_weights
@@ -103,10 +104,18 @@ def train(tokenizer: Tokenizer, courses: Sequence[Course], target: Path) -> Shap
     torch.manual_seed(courses[0].seed)
     shape = Shape(vocabulary=tokenizer.get_vocab_size())
     weights = fresh_weights(shape)
+    plant_copying(weights, shape, _sample(tokenizer, courses[0]), courses[0].seed)
     for course in courses:
         run_course(tokenizer, Trainer(weights, shape, course), course, target)
         weights = load_weights(target)
     return shape
+
+
+def _sample(tokenizer: Tokenizer, course: Course) -> torch.Tensor:
+    """Text and as many random tokens [48, length], to fit the copying heads to."""
+    packer = Packer(tokenizer, length=course.length, seed=course.seed, stub_share=0.5)
+    text = torch.tensor([row.tokens[: course.length] for row in islice(packer.rows(), 24)])
+    return torch.cat((text, torch.randint(1, tokenizer.get_vocab_size(), text.shape)))
 
 
 def run_course(tokenizer: Tokenizer, trainer: Trainer, course: Course, target: Path) -> None:

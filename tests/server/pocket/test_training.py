@@ -91,6 +91,29 @@ def test_the_makers_network_and_transformers_give_the_same_logits(tokenizer: Any
     assert (ours - theirs).abs().max() < 1e-3
 
 
+def test_a_fresh_network_with_planted_heads_copies_what_it_never_saw(tokenizer: Any) -> None:
+    torch = pytest.importorskip("torch")
+    from server.pocket.maker.copying import plant_copying
+    from server.pocket.maker.network import EMBEDDING, Shape, forward, fresh_weights
+    from server.pocket.maker.packing import Packer
+
+    torch.manual_seed(4)
+    shape = Shape()
+    weights = fresh_weights(shape)
+    rows = islice(Packer(tokenizer, length=512, seed=5, stub_share=0.5).rows(), 8)
+    text = torch.tensor([row.tokens[:512] for row in rows])
+    noise = torch.randint(1, shape.vocabulary, text.shape)
+    plant_copying(weights, shape, torch.cat((text, noise)), seed=3)
+
+    once = torch.randint(1, shape.vocabulary, (4, 60))
+    twice = torch.cat((once, once), dim=1)
+    with torch.no_grad():
+        states = forward(weights, shape, twice, torch.ones_like(twice))
+        logits = (states @ weights[EMBEDDING].T)[:, :-1]
+    losses = torch.nn.functional.cross_entropy(logits.mT, twice[:, 1:], reduction="none")
+    assert losses[:, 62:].mean() < losses[:, :58].mean() - 0.5
+
+
 def test_the_sliced_loss_and_its_gradients_are_those_of_torch() -> None:
     torch = pytest.importorskip("torch")
     from server.pocket.maker.loss import sliced_cross_entropy
