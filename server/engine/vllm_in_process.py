@@ -51,7 +51,7 @@ class VllmEngine:
         export(environment(self._options))
         self._stack.enter_context(lifeline())
         try:
-            self._llm = await in_daemon_thread(self._build, name="vllm-start")
+            await in_daemon_thread(self._build, name="vllm-start")
             # vLLM asks its engine process this before the first request; if the process dies just
             # then, nobody answers and the request hangs (0.32). Asked here, it is remembered.
             await self._llm.get_supported_tasks()
@@ -60,7 +60,7 @@ class VllmEngine:
             raise
         return self
 
-    def _build(self) -> Any:
+    def _build(self) -> None:
         try:
             arguments = engine_arguments(self._options)
         except CannotServe as error:
@@ -69,7 +69,7 @@ class VllmEngine:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         try:
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as error:
             # vLLM raises anything from ValueError to RuntimeError here; its own log has more.
             logger.exception("vLLM did not start")
@@ -91,6 +91,7 @@ class VllmEngine:
         await asyncio.to_thread(llm.shutdown, _SHUTDOWN_S)
         await asyncio.to_thread(self._stack.close)
         # It is part of reference cycles; left to the interpreter's end its finaliser fails there.
+        # (So it did not come through the thread's future either, which is kept longer.)
         del llm
         gc.collect()
 
