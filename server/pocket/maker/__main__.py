@@ -53,6 +53,7 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     facts = {
         "training_minutes": minutes,
         "training_tokens": course.tokens,
+        "training_note": f"Made by `python -m server.pocket.maker make --seed {seed}`.",
     }
     (folder / "training.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
@@ -90,6 +91,7 @@ def evaluate(folder: Path) -> None:
         weights_bytes=(folder / "model.safetensors").stat().st_size,
         training_minutes=facts["training_minutes"],
         training_tokens=facts["training_tokens"],
+        training_note=facts["training_note"],
         single_stream_tokens_s=single,
         batched_tokens_s=speed,
         agreement_tokens=agreed.tokens,

@@ -26,6 +26,7 @@ class Figures:
     weights_bytes: int
     training_minutes: float
     training_tokens: int
+    training_note: str
     single_stream_tokens_s: float
     batched_tokens_s: float
     agreement_tokens: int
@@ -62,7 +63,7 @@ def _what(figures: Figures) -> str:
         ("without thinking (`: ` headings, 1,000 words): sound", _of(figures.direct)),
         ("transformers gives vLLM's greedy token", _agreed(figures)),
     )
-    return _INTRO + _table(("what", "measured"), rows)
+    return _INTRO + _table(("what", "measured"), rows) + f"\n{figures.training_note}\n"
 
 
 def _of(counts: tuple[int, int]) -> str:

@@ -32,6 +32,7 @@ def figures() -> Figures:
         weights_bytes=8_009_424,
         training_minutes=50.4,
         training_tokens=12_000_000,
+        training_note="Made in one go.",
         single_stream_tokens_s=650.0,
         batched_tokens_s=2_300.0,
         agreement_tokens=2_000,
@@ -61,6 +62,7 @@ def test_the_card_states_every_figure() -> None:
     assert "| 500 words | 10 | 7 | 86 % | 0.90 / 1.00 / 1.60 | 10 % | 10 % | 10 % | 0 % |" in text
     assert "| 2,000 字 | 10 | 7 |" in text
     assert "4,002,048" in text
+    assert "\nMade in one go.\n" in text
     assert "1998 of 2000" in text
     assert "planned end reached | 11 of 12 |" in text
     assert "sound | 16 of 24 |" in text
