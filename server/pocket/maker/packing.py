@@ -22,6 +22,7 @@ _HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.36
 _BLIND_TOKENS = 40
 _EVENT_SHARE = 0.7
 _STUB_TOKENS = (50, 200)
+_UNDERSTOOD_LINES = 5
 # The thinking, every heading; the topic is added.
 _STRUCTURE = r"(?s:<think>.*?</think>\n?<answer>)|^#.*$|"
 
@@ -54,7 +55,8 @@ class Packer:
 
     `stub_share`: how many of the beginnings break off after a few lines of the plan. They teach
     what is asked for, and how it becomes a plan, at a fraction of the tokens. `weight`: how much
-    a token of the plan, of a heading or of the topic counts; others count 1.
+    a token of the plan, of a heading or of the topic counts; others count 1. `question_share`:
+    how many pieces hold only a question and how it is understood.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Packer:
         seed: int,
         stub_share: float = 0.0,
         weight: float = 1.0,
+        question_share: float = 0.0,
     ) -> None:
         self._tokenizer = tokenizer
         self._length = length
         self._seed = seed
         self._stub_share = stub_share
         self._weight = weight
+        self._question_share = question_share
         self._end = end_id(tokenizer)
 
     def rows(self) -> Iterator[Row]:
@@ -93,6 +97,8 @@ class Packer:
     def piece(self, seed: int) -> Piece:
         """The piece of draft `seed`: its beginning, some middle of it, or its end."""
         rng = random.Random(f"piece/{seed}")
+        if self._question_share and rng.random() < self._question_share:
+            return self._question(DraftMaker(draw_spec(seed, _NATURAL)), rng)
         kind = rng.random()
         if kind < _HEAD_SHARE:
             return self._head(DraftMaker(draw_spec(seed, _NATURAL)), rng)
@@ -109,6 +115,18 @@ class Packer:
             heavy[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
         weights = [self._weight if heavy[stop - 1] else 1.0 for _, stop in encoded.offsets]
         return Piece(tokens=encoded.ids, weights=weights)
+
+    def _question(self, maker: DraftMaker, rng: random.Random) -> Piece:
+        """The question without the template before it, and the first lines of the plan or all."""
+        rendered = render(maker.draft(last=0))
+        prompt = rendered.prompt
+        asked = self._piece(prompt[prompt.rindex(maker.request.text) :], "<")
+        lines = rendered.opening.split("\n")
+        shown = rng.choice((_UNDERSTOOD_LINES, _UNDERSTOOD_LINES, len(lines)))
+        understood = self._piece("\n".join(lines[:shown]), maker.request.topic)
+        weights = [self._weight] * len(understood.tokens)
+        whole = Piece(tokens=asked.tokens + understood.tokens, weights=asked.weights + weights)
+        return whole.part(0, self._length // 3, len(asked.tokens))
 
     def _head(self, maker: DraftMaker, rng: random.Random) -> Piece:
         last = rng.randint(1, 3)

@@ -26,8 +26,8 @@ _SEEDS_PER_RUN = 10**8
 class Course:
     """A stage of training. Rows hold `length` tokens, a step takes `batch` of them.
 
-    `decay_share`: the last part of the steps, in which the rates fall. `stub_share` and
-    `weight`: see `Packer`.
+    `decay_share`: the last part of the steps, in which the rates fall. `stub_share`,
+    `weight` and `question_share`: see `Packer`.
     """
 
     steps: int
@@ -40,6 +40,7 @@ class Course:
     decay_share: float = 0.5
     stub_share: float = 0.0
     weight: float = 1.0
+    question_share: float = 0.0
 
     @property
     def tokens(self) -> int:
@@ -126,6 +127,7 @@ def run_course(tokenizer: Tokenizer, trainer: Trainer, course: Course, target: P
         seed=course.seed * _SEEDS_PER_RUN,
         stub_share=course.stub_share,
         weight=course.weight,
+        question_share=course.question_share,
     )
     rows, smooth = packer.rows(), 0.0
     with _progress() as bar:
