@@ -17,6 +17,9 @@ _FACTS = ["*.json", "README.md", "*.jinja", "merges.txt", "vocab.txt"]
 # LongWriter-Zero was trained for 14,000 tokens of output and its card allows 15,500; 32,768 hold
 # the longest prompts, 2-3k tokens of thinking and 12,000 words (planner.budget, DECISIONS.md).
 _DEFAULT_WINDOW_TOKENS = 32_768
+# With a sliding window in every layer a longer text costs no more memory and asks for no position
+# the model has not seen: room for twice 20,000 words, and an end for a text that never ends.
+_SLIDING_WINDOW_TOKENS = 65_536
 # LongWriter-Zero's model card; top_k, min_p and penalties are not given there, so off.
 _DEFAULT_TEMPERATURE = 0.6
 _DEFAULT_TOP_P = 0.95
@@ -101,10 +104,8 @@ def _read(directory: Path, location: str, name: str, config: dict[str, Any]) -> 
     except KeyError as error:
         raise CannotServe(f"{directory}/config.json does not say {error}") from None
     generation = _json(directory / "generation_config.json") or {}
-    # With a sliding window in every layer a longer text costs no more memory and asks for no
-    # position the model has not seen, so nothing speaks for a smaller window.
     slides = shape.sliding_window_tokens is not None
-    window_tokens = held_tokens if slides else min(held_tokens, _DEFAULT_WINDOW_TOKENS)
+    wanted_tokens = _SLIDING_WINDOW_TOKENS if slides else _DEFAULT_WINDOW_TOKENS
     readme = directory / "README.md"
     return Checkpoint(
         name=name,
@@ -113,7 +114,7 @@ def _read(directory: Path, location: str, name: str, config: dict[str, Any]) -> 
         architecture=(config.get("architectures") or ["unknown"])[0],
         shape=shape,
         window_tokens=held_tokens,
-        default_window_tokens=window_tokens,
+        default_window_tokens=min(held_tokens, wanted_tokens),
         weights_bytes=_weights_bytes(directory, shape),
         temperature=float(generation.get("temperature") or _DEFAULT_TEMPERATURE),
         top_p=float(generation.get("top_p") or _DEFAULT_TOP_P),

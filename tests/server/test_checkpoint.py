@@ -100,11 +100,11 @@ def test_an_index_tells_the_size_of_weights_that_are_not_here(tmp_path: Path) ->
     assert found(tmp_path).weights_bytes == 77
 
 
-def test_a_sliding_window_in_every_layer_leaves_the_whole_window(tmp_path: Path) -> None:
+def test_a_sliding_window_in_every_layer_leaves_room_for_longer_texts(tmp_path: Path) -> None:
     sliding = {"use_sliding_window": True, "max_window_layers": 0, "sliding_window": 512}
     slides = found(tmp_path, **sliding)
     assert slides.shape.sliding_window_tokens == 512
-    assert slides.default_window_tokens == 131_072
+    assert (slides.window_tokens, slides.default_window_tokens) == (131_072, 65_536)
     for partly in ({"max_window_layers": 1}, {"use_sliding_window": False}):
         assert found(tmp_path, **{**sliding, **partly}).shape.sliding_window_tokens is None
 
