@@ -46,7 +46,9 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    course = Course(steps=2_400, seed=seed, decay_share=0.85, stub_share=0.5, weight=3.0)
+    course = Course(
+        steps=2_400, seed=seed, decay_share=0.85, stub_share=0.4, weight=3.0, question_share=0.5
+    )
     shape = train(tokenizer, [course], folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))
     minutes = (time.process_time() - began) / 60

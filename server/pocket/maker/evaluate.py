@@ -124,7 +124,7 @@ def carry_on(model: LLM, results: Sequence[Result]) -> tuple[int, int]:
             if mended is not None:
                 prompts.append(fresh_prompt(result.trial, number) + mended)
                 kept.append((result.trial, mended))
-    params = SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, max_tokens=30_000, seed=1)
+    params = [_sampling(trial, number) for number, (trial, _) in enumerate(kept)]
     outputs = [output.outputs[0] for output in model.generate(prompts, params)]
     reached = 0
     for (trial, mended), output in zip(kept, outputs, strict=True):
