@@ -126,7 +126,7 @@ class Packer:
         understood = self._piece("\n".join(lines[:shown]), maker.request.topic)
         weights = [self._weight] * len(understood.tokens)
         whole = Piece(tokens=asked.tokens + understood.tokens, weights=asked.weights + weights)
-        return whole.part(0, self._length // 3, len(asked.tokens))
+        return whole.part(0, self._length * 2 // 3, len(asked.tokens))
 
     def _head(self, maker: DraftMaker, rng: random.Random) -> Piece:
         last = rng.randint(1, 3)
