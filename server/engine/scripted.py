@@ -158,13 +158,13 @@ class ScriptedEngine:
         self.jobs.append(job)
         self.open_streams += 1
         try:
-            page = _Page(job)
+            page, end = _Page(job), End(reason="stop")
             for act in play:
                 if isinstance(act, Break):
                     return
                 if isinstance(act, End):
-                    yield act
-                    return
+                    end = act
+                    break
                 if not isinstance(act, Say):
                     await self._do(act)
                     continue
@@ -174,7 +174,7 @@ class ScriptedEngine:
                     if page.end is not None:
                         yield page.end
                         return
-            yield End(reason="stop")
+            yield end
         finally:
             self.open_streams -= 1
 

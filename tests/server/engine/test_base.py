@@ -34,3 +34,13 @@ def test_a_job_goes_on_as_it_was_but_for_what_is_written() -> None:
     after = job.after(written, max_tokens=9)
     assert (after.written, after.max_tokens) == (written, 9)
     assert after.after(NOTHING_WRITTEN, max_tokens=10) == job
+
+
+def test_the_last_id_can_be_taken_off_a_log_and_a_log_without_ids_has_none() -> None:
+    log = Log()
+    log.append("One.", (1, 2, 3), 3)
+    log.drop_last_id()
+    assert log.script() == Passage(text="One.", token_ids=(1, 2), num_tokens=2)
+    log.append(" Two.", None, 2)
+    log.drop_last_id()
+    assert log.script() == Passage(text="One. Two.", token_ids=None, num_tokens=4)
