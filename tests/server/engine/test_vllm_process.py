@@ -50,6 +50,10 @@ def eventually(what: Callable[[], Any], within_s: float) -> None:
         threading.Event().wait(0.05)
 
 
+def ready(server: Server) -> bool:
+    return httpx.get(f"{server.url}/health/ready").status_code == 200
+
+
 def engine_processes(server: "subprocess.Popen[str]") -> list[psutil.Process]:
     children = psutil.Process(server.pid).children(recursive=True)
     return [p for p in children if "resource_tracker" not in " ".join(p.cmdline())]
@@ -182,9 +186,8 @@ def test_a_dead_engine_ends_its_streams_with_an_error_and_is_started_again() -> 
             rest = [line for line in lines if line.startswith("data: ")]
         assert json.loads(rest[-2].removeprefix("data: "))["error"]["code"] == "engine_died"
         assert rest[-1] == "data: [DONE]"
-        eventually(
-            lambda: httpx.get(f"{server.url}/health/ready").status_code == 200, within_s=START_S
-        )
+        eventually(lambda: not ready(server), within_s=5)
+        eventually(lambda: ready(server), within_s=START_S)
         assert server.ask(max_tokens=5)["usage"]["completion_tokens"] == 5
         orphans = engine_processes(server.process)
         assert orphans
