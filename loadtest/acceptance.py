@@ -153,10 +153,12 @@ def _whole(client: OpenAI, wish: Wish, heard: Heard) -> Check:
 
 def crowd(url: str, num_streams: int, num_tokens: int) -> Iterator[Check]:
     """Many streams to their end; then as many that hang up half way."""
+    # Raw text, as a chat may end before its limit.
     body = {
-        "messages": [{"role": "user", "content": "Write a 20,000-word report on harbours."}],
+        "prompt": "Harbours",
         "max_tokens": num_tokens,
         "min_tokens": num_tokens,
+        "ignore_eos": True,
     }
     tokens, seconds = asyncio.run(_together(url, body, num_streams, None))
     yield Check(
@@ -182,7 +184,7 @@ async def _together(
         tasks = [
             group.create_task(
                 stream(
-                    f"{url}/v1/chat/completions",
+                    f"{url}/v1/completions",
                     {**body, "seed": seed},
                     leave_after_events=leave_after_events,
                 )
