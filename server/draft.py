@@ -168,7 +168,7 @@ class Draft:
         return None if self.answer_begun else self._repair()
 
     def _repair(self) -> Carry | None:
-        """An ended draft without an answer: its answer is begun for it (DESIGN: never empty)."""
+        """An ended draft without an answer: its answer is begun for it."""
         if self.no_answer_repairs >= _MAX_NO_ANSWER:
             return None
         self.no_answer_repairs += 1
