@@ -1,4 +1,5 @@
-"""A slow call beside the event loop, in a thread that does not keep the process alive."""
+"""A slow call beside the event loop, in a thread that does not keep the process alive, and what
+its error says in a line. It must not know what is called."""
 
 import asyncio
 import threading
@@ -7,6 +8,11 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def first_line(error: BaseException) -> str:
+    """What a model library's error says, in one line; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 async def in_daemon_thread(call: Callable[[], T], *, name: str) -> T:

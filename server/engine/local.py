@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from server.engine.base import Card, End, Job, Passage, Piece
-from server.engine.daemon_thread import in_daemon_thread
+from server.engine.daemon_thread import first_line, in_daemon_thread
 from server.engine.local_loop import Loop, Writer
 from server.engine.tokenizer import Tokenizer
 from server.errors import BadRequest, CannotServe, ContextTooLong, EngineUnavailable
@@ -83,8 +83,9 @@ class LocalEngine:
         except Exception as error:
             # transformers raises anything from OSError to KeyError here; the log has more.
             logger.exception("transformers did not load the model")
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise EngineUnavailable(f"transformers did not load the model: {first}") from error
+            raise EngineUnavailable(
+                f"transformers did not load the model: {first_line(error)}"
+            ) from error
 
     def _end(self, reason: str) -> None:
         if self._ended is not None and not self._ended.done():

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from server.engine.base import Card, End, Job, Passage, Piece, Sampling, Text
-from server.engine.daemon_thread import in_daemon_thread
+from server.engine.daemon_thread import first_line, in_daemon_thread
 from server.engine.lifeline import lifeline
 from server.engine.tokenizer import Tokenizer
 from server.engine.vllm_options import VllmOptions, engine_arguments, environment
@@ -73,7 +73,7 @@ class VllmEngine:
         except Exception as error:
             # vLLM raises anything from ValueError to RuntimeError here; its own log has more.
             logger.exception("vLLM did not start")
-            raise EngineUnavailable(f"vLLM did not start: {_first_line(error)}") from error
+            raise EngineUnavailable(f"vLLM did not start: {first_line(error)}") from error
 
     async def __aexit__(
         self,
@@ -127,7 +127,7 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineDied("vLLM's engine process ended while it was writing") from error
         except (VLLMClientError, ValueError) as error:
-            raise BadRequest(_first_line(error)) from error
+            raise BadRequest(first_line(error)) from error
         except EngineGenerateError as error:
             logger.exception("vLLM failed on a request")
             raise EngineDied("vLLM failed on this request") from error
@@ -209,10 +209,6 @@ def _sampling_params(job: Job) -> Any:
         include_stop_str_in_output=True,
         output_kind=RequestOutputKind.DELTA,
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _without(piece: Text, repeated: str) -> Text:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from server.engine.daemon_thread import in_daemon_thread
+from server.engine.daemon_thread import first_line, in_daemon_thread
 
 _BOUND_S = 10.0
 
@@ -51,3 +51,8 @@ async def test_who_stops_waiting_leaves_the_call_to_itself() -> None:
         await waiting
     go_on.set()
     assert await asyncio.to_thread(over.wait, _BOUND_S)
+
+
+def test_an_errors_first_line_speaks_for_it_and_its_name_where_it_says_nothing() -> None:
+    assert first_line(RuntimeError("\n no memory\nat step 3")) == "no memory"
+    assert first_line(KeyError()) == "KeyError"
