@@ -9,10 +9,10 @@ from planner.brief import Brief
 from planner.budget import DoesNotFit, split_window
 from planner.plan import Plan, make_plan
 from planner.prompts import Prompter
-from server.draft import ENGINE_STOPS, Rules
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
 from server.events import Choice
+from server.rules import ENGINE_STOPS, Rules
 from server.write import write
 
 # A reader that falls behind holds its drafts back instead of filling memory.

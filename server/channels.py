@@ -13,35 +13,23 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from server.events import Channel
-from server.stops import partial_suffix
-
-THINK, THINK_END = "<think>", "</think>"
-ANSWER, ANSWER_END = "<answer>", "</answer>"
-ROLE_MARKS = ("<|user|>", "<|用户|>", "<|assistant|>", "<|助手|>", "<|endoftext|>")
-_MARKS = (THINK, THINK_END, ANSWER, ANSWER_END, *ROLE_MARKS)
-_LONGEST_MARK = max(map(len, _MARKS))
-
-# A tag between a pair of these is being talked about, not used (llama.cpp #27661 ends the thinking
-# at a quoted one).
-_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
-
-NO_THINK = "no_think"
-NO_THINK_END = "no_think_end"
-NO_ANSWER_TAG = "no_answer_tag"
-STRAY_TAG = "stray_tag"
-QUOTED_TAG = "quoted_tag"
-CUT_TAG = "cut_tag"
-TEXT_AFTER_END = "text_after_end"
-ROLE_MARK = "role_mark"
-FAULTS = (
+from server.marks import (
+    ANSWER,
+    ANSWER_END,
+    CUT_TAG,
+    MARKS,
+    NO_ANSWER_TAG,
     NO_THINK,
     NO_THINK_END,
-    NO_ANSWER_TAG,
-    STRAY_TAG,
     QUOTED_TAG,
-    CUT_TAG,
-    TEXT_AFTER_END,
+    QUOTES,
     ROLE_MARK,
+    ROLE_MARKS,
+    STRAY_TAG,
+    TEXT_AFTER_END,
+    THINK,
+    THINK_END,
+    may_become_mark,
 )
 
 
@@ -64,26 +52,23 @@ class Span:
     text: str
 
 
-def _may_become_mark(text: str, at: int) -> bool:
-    """Whether everything from ``at`` on is the start of a mark, and no more than that."""
-    rest = len(text) - at
-    return rest < _LONGEST_MARK and partial_suffix(text[at:], _MARKS) == rest
-
-
 @dataclass(slots=True)
 class Splitter:
     """Text in, spans out. ``thinking`` says whether thinking is expected before the answer.
 
     Spans never hold a tag that was used as one, nor white space at either end of a channel.
+    ``written_chars``: how many of the characters fed lie before the end of the last span.
     """
 
     thinking: bool = True
     state: State = State.START
     faults: set[str] = field(default_factory=set)
     tag_seen: bool = False
+    written_chars: int = 0
     _ended_from: State | None = None
     _ended_at_chars: int = 0
     _num_chars: int = 0
+    _put_at_chars: int = 0
     _held: str = ""
     _space: list[str] = field(default_factory=list)
     _after_tag: bool = True
@@ -120,6 +105,14 @@ class Splitter:
         self._held = ""
         return self._ended_at_chars
 
+    def rewind(self, num_chars: int) -> None:
+        """The text was cut at ``num_chars``, inside the answer; what follows goes on there."""
+        loose = State.LOOSE in (self.state, self._ended_from)
+        self.state, self._ended_from = State.LOOSE if loose else State.ANSWER, None
+        self._num_chars = self.written_chars = num_chars
+        self._held, self._before, self._after_tag = "", "\n", False
+        self._space.clear()
+
     @property
     def channel(self) -> Channel:
         """Where a token that arrives now is counted."""
@@ -136,11 +129,13 @@ class Splitter:
         at = 0
         while at < len(text):
             mark_at = text.find("<", at)
+            self._put_at_chars = start_chars + at
             if mark_at < 0:
                 self._put(text[at:])
                 return
             self._put(text[at:mark_at])
-            mark = next((m for m in _MARKS if text.startswith(m, mark_at)), None)
+            self._put_at_chars = start_chars + mark_at
+            mark = next((m for m in MARKS if text.startswith(m, mark_at)), None)
             if mark is not None:
                 after = text[mark_at + len(mark) : mark_at + len(mark) + 1]
                 if self._may_be_quoted(mark) and not after and not final:
@@ -151,7 +146,7 @@ class Splitter:
                 if self.state is State.DONE and was is not State.DONE:
                     self._ended_from, self._ended_at_chars = was, start_chars + mark_at
                 at = mark_at + len(mark)
-            elif _may_become_mark(text, mark_at):
+            elif may_become_mark(text, mark_at):
                 self._hold(text[mark_at:], final=final)
                 return
             else:
@@ -173,7 +168,7 @@ class Splitter:
             self._use(State.DONE, None if self.state is State.DONE else ROLE_MARK)
         elif self.state is State.DONE:
             self.faults.add(TEXT_AFTER_END)
-        elif self._may_be_quoted(mark) and _QUOTES[self._before] == after:
+        elif self._may_be_quoted(mark) and QUOTES[self._before] == after:
             self.faults.add(QUOTED_TAG)
             self._put(mark)
         else:
@@ -185,7 +180,7 @@ class Splitter:
         Not in an answer, where direct speech often ends right before ``</answer>``, and no role
         mark: the engine stops at those, so what follows would never come.
         """
-        if self._before not in _QUOTES or mark in ROLE_MARKS:
+        if self._before not in QUOTES or mark in ROLE_MARKS:
             return False
         return self.state is State.THINK or (self.state is State.LOOSE and mark != ANSWER_END)
 
@@ -267,6 +262,7 @@ class Splitter:
         start = text.index(body[0])
         end = start + len(body)
         self._emit(self._lead(text[:start]) + body)
+        self.written_chars = self._put_at_chars + end
         self._begun.add(self.channel)
         self._after_tag = False
         self._space = [text[end:]]

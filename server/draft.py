@@ -4,24 +4,20 @@ Pieces go in, fragments come out, and when an engine's stream is over ``step`` s
 draft is finished or carries on from its log, and with which words put into the model's mouth.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from planner.words import WordCounter
-from server.channels import ANSWER_END, Span, Splitter, State
-from server.engine.base import End, Log, Passage, Text
+from server.channels import Span, Splitter, State
+from server.engine.base import End, Passage, Text
+from server.engine.log import Log
 from server.events import Channel, Ended, FinishReason, Fragment, TokenLogprob, Usage
+from server.marks import ANSWER_END
+from server.page import Page
+from server.policies.policy import Turn
+from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING, Carry, Rules
 from server.stops import StopFinder
-
-# LongWriter-Zero's own stops (model card), the Chinese role marker beside the English one. Four is
-# all that vLLM takes (VLLM_MAX_STOP_STRINGS). `</answer>` inside the thinking ends the engine's
-# stream too; `step` then simply carries on, so it is armed only once the answer has begun.
-ENGINE_STOPS = (ANSWER_END, "<|user|>", "<|用户|>", "<|endoftext|>")
-
-REASONING_BUDGET = "reasoning_budget"
-NO_ANSWER = "no_answer"
-STOP_IN_REASONING = "stop_in_reasoning"
-CARRY_REASONS = (REASONING_BUDGET, NO_ANSWER, STOP_IN_REASONING)
+from server.token_share import reasoning_share
 
 _TO_ANSWER = {
     State.START: "<think>\n</think>\n<answer>\n",
@@ -30,28 +26,8 @@ _TO_ANSWER = {
 }
 # A model that ends twice without an answer, although one was begun for it, will do so again.
 _MAX_NO_ANSWER = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How one draft is to be written. Token counts bound what the engine generates.
-
-    reasoning_tokens: when they are used up, a tag that is just being written is waited for.
-    """
-
-    max_tokens: int
-    reasoning_tokens: int
-    thinking: bool
-    stops: tuple[str, ...] = ()
-    raw: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carry:
-    """Carry on from the log once ``words`` were appended to it; ``why`` is a CARRY_REASON."""
-
-    why: str
-    words: str
+# Turns in a row without a word of the model's between them: it has nothing more to say.
+_MAX_IDLE_TURNS = 4
 
 
 @dataclass(slots=True)
@@ -62,21 +38,31 @@ class Draft:
     log: Log = field(default_factory=Log)
     splitter: Splitter = field(init=False)
     stop_finder: StopFinder | None = field(init=False)
-    words: WordCounter = field(default_factory=WordCounter)
+    page: Page | None = None
+    carried: Counter[str] = field(default_factory=Counter)
     reasoning_tokens: int = 0
     answer_tokens: int = 0
     cached_tokens: int | None = None
     no_answer_repairs: int = 0
-    answer_begun: bool = False
     _end: End | None = None
-    # Tokens that may still turn out to be a tag, and tokens of text that may still be a stop.
+    _over: bool = False
+    _idle_turns: int = 0
+    _put_chars: int = 0
+    _resampled: int = 0
+    # Characters of the log before each run of the answer: (answer characters behind it, these).
+    _shifts: list[tuple[int, int]] = field(default_factory=list)
+    _split_chars: int = 0
+    # Tokens that may still turn out to be a tag.
     _pending: list[TokenLogprob] = field(default_factory=list)
-    _split_off: list[TokenLogprob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         state = State.ANSWER if self.rules.raw else State.START
         self.splitter = Splitter(thinking=self.rules.thinking, state=state)
         self.stop_finder = StopFinder(self.rules.stops) if self.rules.stops else None
+
+    @property
+    def answer_begun(self) -> bool:
+        return self.page is not None
 
     @property
     def num_tokens(self) -> int:
@@ -87,10 +73,13 @@ class Draft:
     def tokens_left(self) -> int:
         return self.rules.max_tokens - self.num_tokens
 
-    def put(self, words: Passage) -> None:
-        """Words that the gateway, not the model, writes into the log."""
+    def put(self, words: Passage, *, rest_chars: int = 0) -> list[Fragment]:
+        """Words that the gateway, not the model, writes into the log, the first ``rest_chars`` of
+        them on the page already; returns the fragments they complete."""
         self.log.append(words.text, words.token_ids, words.num_tokens)
-        self.splitter.feed(words.text)
+        fragments = self._fragments(self._split(words.text[rest_chars:]))
+        self._put_chars = self._split_chars
+        return fragments
 
     def take(self, piece: Text) -> list[Fragment]:
         """Appends a piece to the log and returns the fragments it completes.
@@ -108,7 +97,7 @@ class Draft:
         self.log.append(piece.text, piece.token_ids, len(piece.token_ids))
         before = self.splitter.channel
         spans = self._split(piece.text)
-        num_reasoning = self._num_reasoning(piece, before, spans)
+        num_reasoning = reasoning_share(piece, spans, before=before, after=self.splitter.channel)
         self.reasoning_tokens += num_reasoning
         self.answer_tokens += len(piece.token_ids) - num_reasoning
         self._keep_logprobs(piece)
@@ -137,12 +126,16 @@ class Draft:
     @property
     def must_pause(self) -> bool:
         """Whether the engine's stream is to be closed now."""
-        return self._finished or self._over_reasoning
+        turning = self.page is not None and self.page.turn is not None
+        return turning or self._finished or self._over_reasoning
+
+    @property
+    def _hit_stop(self) -> bool:
+        return self.stop_finder is not None and self.stop_finder.hit is not None
 
     @property
     def _finished(self) -> bool:
-        hit = self.stop_finder is not None and self.stop_finder.hit is not None
-        return hit or self.splitter.state is State.DONE
+        return self._over or self._hit_stop or self.splitter.state is State.DONE
 
     @property
     def _over_reasoning(self) -> bool:
@@ -155,40 +148,84 @@ class Draft:
 
     def step(self) -> Carry | None:
         """How the draft goes on now that the stream is closed; None if it is finished."""
+        carry = self._next()
+        if carry is not None:
+            self.carried[carry.why] += 1
+        return carry
+
+    def _next(self) -> Carry | None:
         if self.tokens_left <= 0 or self.rules.raw:
             return None
+        turn = self._due_turn()
+        if turn is not None:
+            return self._take_turn(turn)
         if self._finished:
             return None if self.answer_begun else self._repair()
         if self._over_reasoning:
             return Carry(why=REASONING_BUDGET, words=_TO_ANSWER[self.splitter.state])
         if self._end is not None and self._end.reason == "length":
             return None
-        if self._end is not None and self._end.stop == ANSWER_END:
+        if self._end is not None and self._end.stop == ANSWER_END and not self.answer_begun:
             return Carry(why=STOP_IN_REASONING, words="")
         return None if self.answer_begun else self._repair()
+
+    def _due_turn(self) -> Turn | None:
+        """What the policies want: at once, or now that the model has ended the answer."""
+        if self.page is None or self._hit_stop:
+            return None
+        if self.page.turn is not None:
+            return self.page.turn
+        cut_off = self._end is not None and self._end.reason == "length"
+        return None if cut_off and self.splitter.state is not State.DONE else self.page.ended()
+
+    def _take_turn(self, turn: Turn) -> Carry | None:
+        assert self.page is not None
+        self._idle_turns = self._idle_turns + 1 if self._split_chars <= self._put_chars else 0
+        if self._idle_turns >= _MAX_IDLE_TURNS:
+            return None
+        at_chars = self._log_chars(turn.back_to_chars)
+        rest = self.log.cut(at_chars)
+        self.splitter.rewind(at_chars)
+        self._split_chars = self._put_chars = turn.back_to_chars
+        self._pending.clear()
+        self.page.cut(turn.back_to_chars)
+        if self.stop_finder is not None:
+            self.stop_finder.finish()
+        if turn.over:
+            self._over = True
+            return None
+        self._resampled += turn.other_sampling
+        return Carry(
+            why=turn.why,
+            words=turn.words,
+            rest=rest,
+            other_sampling=self._resampled if turn.other_sampling else 0,
+        )
+
+    def _log_chars(self, answer_chars: int) -> int:
+        """Where in the log a position of the answer lies."""
+        runs = self._shifts
+        behind = next((shift for end, shift in runs if end >= answer_chars), runs[-1][1])
+        return answer_chars + behind
 
     def _repair(self) -> Carry | None:
         """An ended draft without an answer: its answer is begun for it."""
         if self.no_answer_repairs >= _MAX_NO_ANSWER:
             return None
         self.no_answer_repairs += 1
-        if self.splitter.state is State.DONE:
-            self._drop_end_mark()
-        return Carry(why=NO_ANSWER, words=_TO_ANSWER.get(self.splitter.state, ""))
-
-    def _drop_end_mark(self) -> None:
-        """Takes the mark that ended the text off the log; its token ids go with it."""
-        text = "".join(self.log.parts)[: self.splitter.reopen()]
-        self.log = Log(parts=[text], token_ids=None, num_tokens=self.log.num_tokens)
+        # The mark that ended the text is taken off the log.
+        done = self.splitter.state is State.DONE
+        rest = self.log.cut(self.splitter.reopen()) if done else ""
+        return Carry(why=NO_ANSWER, words=_TO_ANSWER.get(self.splitter.state, ""), rest=rest)
 
     def finish(self) -> list[Fragment]:
         """The last fragments, when ``step`` has said that nothing follows."""
         fragments = self._fragments(self.splitter.finish())
+        if self.page is None:
+            return fragments
         if self.stop_finder is not None and self.stop_finder.hit is None:
-            held = self.stop_finder.finish()
-            if held:
-                fragments.append(self._answer(held))
-        return fragments
+            fragments += self.page.feed(self.stop_finder.finish())
+        return fragments + self.page.finish()
 
     def ended(self, prompt_tokens: int) -> Ended:
         return Ended(
@@ -199,7 +236,7 @@ class Draft:
                 reasoning_tokens=self.reasoning_tokens,
                 answer_tokens=self.answer_tokens,
             ),
-            answer_words=self.words.words,
+            answer_words=0 if self.page is None else self.page.words.words,
             faults=tuple(sorted(self.splitter.faults)),
         )
 
@@ -214,25 +251,6 @@ class Draft:
             return [Span(Channel.ANSWER, text)] if text else []
         return self.splitter.feed(text)
 
-    def _num_reasoning(self, piece: Text, before: Channel, spans: Sequence[Span]) -> int:
-        """How many of the piece's tokens are reasoning.
-
-        A single token is counted where it begins, or as answer once it shows some. When several
-        arrive together across the border, they are shared out by characters.
-        Worked number: 4 tokens, 10 of 20 characters reasoning -> 2.
-        """
-        num_tokens = len(piece.token_ids)
-        if before is Channel.ANSWER and self.splitter.channel is Channel.ANSWER:
-            return 0
-        shown = {span.channel for span in spans}
-        if num_tokens == 1 or shown == {Channel.ANSWER}:
-            return num_tokens if before is Channel.REASONING and Channel.ANSWER not in shown else 0
-        if before is self.splitter.channel:
-            return num_tokens if before is Channel.REASONING else 0
-        # A span may begin with white space of earlier pieces, so its length is no bound.
-        reasoning_chars = sum(len(s.text) for s in spans if s.channel is Channel.REASONING)
-        return min(num_tokens, round(num_tokens * reasoning_chars / max(1, len(piece.text))))
-
     def _keep_logprobs(self, piece: Text) -> None:
         """Keeps what goes out with the next answer text: answer tokens, tag tokens left out."""
         if self.splitter.tag_seen and len(piece.logprobs) <= 1:
@@ -245,16 +263,23 @@ class Draft:
         for span in spans:
             if span.channel is Channel.REASONING:
                 fragments.append(Fragment(channel=span.channel, text=span.text))
-                continue
-            self.answer_begun = True
-            self._split_off += self._pending
-            self._pending.clear()
-            text = self.stop_finder.feed(span.text) if self.stop_finder else span.text
-            if text:
-                fragments.append(self._answer(text))
+            else:
+                fragments += self._answer(span.text)
+        if spans and spans[-1].channel is Channel.ANSWER:
+            self._note_shift()
         return fragments
 
-    def _answer(self, text: str) -> Fragment:
-        self.words.feed(text)
-        logprobs, self._split_off = tuple(self._split_off), []
-        return Fragment(channel=Channel.ANSWER, text=text, logprobs=logprobs)
+    def _answer(self, text: str) -> list[Fragment]:
+        if self.page is None:
+            thinking = "".join(self.log.parts) if self.rules.thinking else ""
+            self.page = Page(policies=self.rules.policies(thinking))
+        self._split_chars += len(text)
+        shown = self.stop_finder.feed(text) if self.stop_finder else text
+        logprobs, self._pending = self._pending, []
+        return self.page.feed(shown, logprobs)
+
+    def _note_shift(self) -> None:
+        shift = self.splitter.written_chars - self._split_chars
+        if self._shifts and self._shifts[-1][1] == shift:
+            self._shifts.pop()
+        self._shifts.append((self._split_chars, shift))

@@ -35,7 +35,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOn:
-    """The draft went on in a new engine stream; ``why`` is one of ``draft.CARRY_REASONS``."""
+    """The draft went on in a new engine stream; ``why`` is one of ``rules.CARRY_REASONS``."""
 
     why: str
 
@@ -61,7 +61,7 @@ class Usage:
 class Ended:
     """The last event of every draft that did not fail.
 
-    faults: format faults seen, by the names in ``channels.FAULTS``.
+    faults: format faults seen, by the names in ``marks.FAULTS``.
     answer_words: counted as ``planner.words`` counts.
     """
 

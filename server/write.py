@@ -2,11 +2,18 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
-from server.draft import Carry, Draft, Rules
-from server.engine.base import End, Engine, Job
+from server.draft import Draft
+from server.engine.base import End, Engine, Job, Sampling
 from server.errors import EngineDied
-from server.events import CarriedOn, Event
+from server.events import CarriedOn, Event, Fragment
+from server.rules import Carry, Rules
+
+_MAX_TEMPERATURE = 1.5
+# Other drafts of one request have seeds one apart.
+_SEED_STRIDE = 1_000_003
+_MAX_SEED = 2**63
 
 
 async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event, None]:
@@ -18,7 +25,7 @@ async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event,
         EngineUnavailable: the engine cannot answer or died; nothing more follows.
         BadRequest: the engine would never take this job.
     """
-    draft = Draft(rules)
+    draft, ordered = Draft(rules), job
     prompt_tokens = job.prompt.num_tokens + job.written.num_tokens
     if job.written.text:
         draft.put(job.written)
@@ -29,12 +36,15 @@ async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event,
         step = draft.step()
         if step is None:
             break
-        following = await _carry_on(engine, job, draft, step)
+        put = await _put(engine, draft, step)
+        following = _following(engine, ordered, draft, step)
         if following is None:
             # The window is full: as if the engine had ended for want of room.
             draft.close(None)
             break
         yield CarriedOn(why=step.why)
+        for fragment in put:
+            yield fragment
         job = following
     for fragment in draft.finish():
         yield fragment
@@ -65,12 +75,31 @@ async def _stretch(engine: Engine, job: Job, draft: Draft) -> AsyncGenerator[Eve
         yield fragment
 
 
-async def _carry_on(engine: Engine, job: Job, draft: Draft, step: Carry) -> Job | None:
+async def _put(engine: Engine, draft: Draft, step: Carry) -> list[Fragment]:
+    """Appends the step's words to the log; returns what they add to the answer."""
+    if not step.rest + step.words:
+        return []
+    return draft.put(await engine.tokenize(step.rest + step.words), rest_chars=len(step.rest))
+
+
+def _following(engine: Engine, ordered: Job, draft: Draft, step: Carry) -> Job | None:
     """The job that goes on from the log, or None where the window has no room for more."""
-    if step.words:
-        draft.put(await engine.tokenize(step.words))
     # The words put in were not part of the budget.
-    room_tokens = engine.card.window_tokens - job.prompt.num_tokens - draft.log.num_tokens
+    room_tokens = engine.card.window_tokens - ordered.prompt.num_tokens - draft.log.num_tokens
     if room_tokens < 1:
         return None
-    return job.after(draft.log.script(), max_tokens=min(draft.tokens_left, room_tokens))
+    job = ordered.after(draft.log.script(), max_tokens=min(draft.tokens_left, room_tokens))
+    return replace(job, sampling=otherwise(job.sampling, step.other_sampling))
+
+
+def otherwise(sampling: Sampling, times: int) -> Sampling:
+    """The sampling by which a draft leaves a loop, the ``times``-th time; as it is for 0.
+
+    Warmer by 0.3, then 0.15 more each time, and never greedy: a model that looped would write the
+    same again. Worked number: temperature 0.6, first time: 0.9; 0.0: 0.6.
+    """
+    if not times:
+        return sampling
+    warmer = max(sampling.temperature, 0.3) + 0.3 + 0.15 * (times - 1)
+    seed = None if sampling.seed is None else (sampling.seed + times * _SEED_STRIDE) % _MAX_SEED
+    return replace(sampling, temperature=min(warmer, _MAX_TEMPERATURE), seed=seed)

@@ -1,7 +1,7 @@
 """The contract of an engine and the values that cross it. It must not import any engine."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -142,33 +142,3 @@ class Engine(Protocol):
 
 
 NOTHING_WRITTEN = Passage(text="", token_ids=(), num_tokens=0)
-
-
-@dataclass(slots=True)
-class Log:
-    """The draft so far: text and token ids, appended to as pieces arrive.
-
-    Once a text without ids was appended the ids are gone for good and the text alone counts.
-    """
-
-    parts: list[str] = field(default_factory=list)
-    token_ids: list[int] | None = field(default_factory=list)
-    num_tokens: int = 0
-
-    def append(self, text: str, token_ids: tuple[int, ...] | None, num_tokens: int) -> None:
-        self.parts.append(text)
-        self.num_tokens += num_tokens
-        if token_ids is None:
-            self.token_ids = None
-        elif self.token_ids is not None:
-            self.token_ids.extend(token_ids)
-
-    def drop_last_id(self) -> None:
-        """Takes the last token id off; the text it stood for was empty."""
-        if self.token_ids:
-            self.token_ids.pop()
-            self.num_tokens -= 1
-
-    def script(self) -> Passage:
-        ids = None if self.token_ids is None else tuple(self.token_ids)
-        return Passage(text="".join(self.parts), token_ids=ids, num_tokens=self.num_tokens)

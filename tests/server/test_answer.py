@@ -10,11 +10,11 @@ import pytest
 from planner.brief import Brief, Message
 from planner.prompts import ours
 from server.answer import Answerer, Commission, Order
-from server.draft import ENGINE_STOPS, Rules
 from server.engine.base import Card, Sampling
 from server.engine.scripted import Die, Refuse, Say, ScriptedEngine, Stall
 from server.errors import BadRequest, ContextTooLong, EngineDied, EngineUnavailable
 from server.events import Channel, Choice, Ended, Fragment
+from server.rules import ENGINE_STOPS, Rules
 
 BOUND_S = 5.0
 SAMPLING = Sampling(temperature=0.6, top_p=0.95)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.channels import FAULTS, Span, Splitter, State
+from server.channels import Span, Splitter, State
 from server.events import Channel
+from server.marks import FAULTS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "channels.md"
 

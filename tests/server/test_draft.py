@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from server.draft import (
+from server.draft import Draft
+from server.engine.base import End, Passage, Text
+from server.events import Channel, Ended, Fragment, TokenLogprob, Usage
+from server.rules import (
     CARRY_REASONS,
     ENGINE_STOPS,
     NO_ANSWER,
     REASONING_BUDGET,
     STOP_IN_REASONING,
     Carry,
-    Draft,
     Rules,
 )
-from server.engine.base import End, Passage, Text
-from server.events import Channel, Ended, Fragment, TokenLogprob, Usage
 
 STOP, LENGTH = End(reason="stop"), End(reason="length")
 MET_ANSWER_END = End(reason="stop", stop="</answer>")
@@ -215,9 +215,8 @@ def test_a_mark_that_ends_a_draft_without_an_answer_is_taken_off_the_log(
     assert draft.must_pause
     draft.close(End(reason="stop", stop=mark))
     assert draft.step() == Carry(why=NO_ANSWER, words=words)
-    # The ids of the mark cannot be told from the others, so the text alone counts from here.
     assert draft.log.script() == Passage(
-        text="".join(pieces), token_ids=None, num_tokens=len(pieces) + 1
+        text="".join(pieces), token_ids=(0,) * len(pieces), num_tokens=len(pieces)
     )
     draft.put(Passage(text=words, token_ids=(9,), num_tokens=1))
     assert draft.take(text("Once")) == answers("Once")
@@ -452,4 +451,7 @@ def test_raw_text_keeps_every_log_probability() -> None:
 
 def test_the_names_of_stops_and_reasons_are_what_the_documents_say() -> None:
     assert ENGINE_STOPS == ("</answer>", "<|user|>", "<|用户|>", "<|endoftext|>")
-    assert CARRY_REASONS == ("reasoning_budget", "no_answer", "stop_in_reasoning")
+    assert (
+        *("reasoning_budget", "no_answer", "stop_in_reasoning"),
+        *("loop", "extend", "pace", "window"),
+    ) == CARRY_REASONS

@@ -1,6 +1,7 @@
 """The values that cross the engine contract."""
 
-from server.engine.base import NOTHING_WRITTEN, Job, Log, Passage, Sampling
+from server.engine.base import NOTHING_WRITTEN, Job, Passage, Sampling
+from server.engine.log import Log
 
 
 def test_a_log_is_the_text_and_ids_appended_to_it() -> None:

@@ -1,0 +1,55 @@
+"""What a draft keeps to, and the ways in which it goes on, as values. It must not decide."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.marks import ANSWER_END
+from server.policies.policy import Policy
+
+# LongWriter-Zero's own stops (model card), the Chinese role marker beside the English one. Four is
+# all that vLLM takes (VLLM_MAX_STOP_STRINGS). `</answer>` inside the thinking ends the engine's
+# stream too; `step` then simply carries on, so it is armed only once the answer has begun.
+ENGINE_STOPS = (ANSWER_END, "<|user|>", "<|用户|>", "<|endoftext|>")
+
+REASONING_BUDGET = "reasoning_budget"
+NO_ANSWER = "no_answer"
+STOP_IN_REASONING = "stop_in_reasoning"
+LOOP, EXTEND, PACE, WINDOW = "loop", "extend", "pace", "window"
+CARRY_REASONS = (REASONING_BUDGET, NO_ANSWER, STOP_IN_REASONING, LOOP, EXTEND, PACE, WINDOW)
+
+MakePolicies = Callable[[str], Sequence[Policy]]
+
+
+def no_policies(_thinking: str) -> Sequence[Policy]:
+    """The answer is sent as it comes."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How one draft is to be written. Token counts bound what the engine generates.
+
+    reasoning_tokens: when they are used up, a tag that is just being written is waited for.
+    policies: given the text before the answer, its thinking, makes what watches over the answer.
+    """
+
+    max_tokens: int
+    reasoning_tokens: int
+    thinking: bool
+    stops: tuple[str, ...] = ()
+    raw: bool = False
+    policies: MakePolicies = no_policies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carry:
+    """Carry on from the log once ``rest`` and ``words`` were appended; ``why`` is a CARRY_REASON.
+
+    rest: text that is on the page already, its tokens to be found anew.
+    other_sampling: how often the draft has now asked to draw otherwise than before; 0 as ordered.
+    """
+
+    why: str
+    words: str
+    rest: str = ""
+    other_sampling: int = 0
