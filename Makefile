@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed-$(ENGINE_BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve check test test-fast format bench clean
+.PHONY: help install serve check test test-fast format bench bench-length clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ format: install ## format and fix what can be fixed
 
 bench: install ## front-end cost beside vLLM's own server, in one run
 	@$(BIN)/python -m loadtest.frontend $(ARGS)
+
+bench-length: install ## how near drafts come to the asked length, control on and off
+	@$(BIN)/python -m loadtest.lengths $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* htmlcov

@@ -238,6 +238,8 @@ class Draft:
             ),
             answer_words=0 if self.page is None else self.page.words.words,
             faults=tuple(sorted(self.splitter.faults)),
+            asked=self.rules.asked,
+            carried=tuple(sorted(self.carried.items())),
         )
 
     def _finish_reason(self) -> FinishReason:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from planner.length import NOTHING, Asked
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -63,12 +65,27 @@ class Ended:
 
     faults: format faults seen, by the names in ``marks.FAULTS``.
     answer_words: counted as ``planner.words`` counts.
+    asked: the length that was wanted.
+    carried: how often the draft was carried on, by the names in ``rules.CARRY_REASONS``.
     """
 
     finish_reason: FinishReason
     usage: Usage
     answer_words: int
     faults: tuple[str, ...] = ()
+    asked: Asked = NOTHING
+    carried: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def ratio(self) -> float | None:
+        """Words written for each word asked, taking a range by its middle; None: none asked.
+
+        Worked number: 2,100 words for [1,800, 2,200] = 1.05.
+        """
+        low, high = self.asked.low_words, self.asked.high_words
+        if low is None or high is None:
+            return None
+        return 2 * self.answer_words / (low + high)
 
 
 Event = Fragment | CarriedOn | Ended

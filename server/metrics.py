@@ -18,6 +18,7 @@ from server.events import CarriedOn, Channel, Choice, Ended, Fragment
 # Drafts take up to ten minutes, so the buckets do; the same bounds let panels be compared.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1200)
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 5, 15, 60)
+_RATIOS = (0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.25, 1.5, 2, 3)
 _WORDS = (50, 100, 250, 500, 1000, 2000, 3000, 5000, 8000, 10000, 15000, 20000, 50000)
 
 # Unknown request fields that are counted by name; any other counts as "other", so that a caller
@@ -95,6 +96,13 @@ class Metrics:
         self.answer_words = Histogram(
             "longhand_answer_words", "Words per answer", buckets=_WORDS, registry=r
         )
+        self.length_ratio = Histogram(
+            "longhand_length_ratio",
+            "Words per word asked (the middle of the range), by where the length was read",
+            ["source"],
+            buckets=_RATIOS,
+            registry=r,
+        )
         self.finished = Counter(
             "longhand_drafts_finished", "Drafts by how they ended", ["reason"], registry=r
         )
@@ -156,6 +164,8 @@ class Metrics:
         self.reasoning_tokens.inc(ended.usage.reasoning_tokens)
         self.answer_tokens.inc(ended.usage.answer_tokens)
         self.answer_words.observe(ended.answer_words)
+        if ended.ratio is not None:
+            self.length_ratio.labels(source=ended.asked.source).observe(ended.ratio)
         self.finished.labels(reason=ended.finish_reason).inc()
         for fault in ended.faults:
             self.format_faults.labels(kind=fault).inc()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from planner.length import NOTHING, Asked
 from server.marks import ANSWER_END
 from server.policies.policy import Policy
 
@@ -31,6 +32,7 @@ class Rules:
 
     reasoning_tokens: when they are used up, a tag that is just being written is waited for.
     policies: given the text before the answer, its thinking, makes what watches over the answer.
+    asked: the length that is wanted, for the report.
     """
 
     max_tokens: int
@@ -39,6 +41,7 @@ class Rules:
     stops: tuple[str, ...] = ()
     raw: bool = False
     policies: MakePolicies = no_policies
+    asked: Asked = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

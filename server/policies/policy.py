@@ -15,7 +15,7 @@ class Turn:
 
     back_to_chars: at least every policy's ``sent``; what lies behind it was never sent.
     words: text that the gateway writes into the answer; it is sent like the model's own.
-    why: one of ``draft.CARRY_REASONS``.
+    why: one of ``rules.CARRY_REASONS``.
     other_sampling: draw the next tokens differently, for the same ones would only come again.
     over: the answer ends there; nothing is carried on.
     """

@@ -10,6 +10,7 @@ import orjson
 
 from server.events import Channel, Choice, Ended, Fragment, TokenLogprob, Usage
 from server.wire.encode import DONE, Folded, Head, Style, frame, one_line, usage_object
+from server.wire.encode_writing import writing_json, writing_object
 
 _OPEN_END = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -52,9 +53,11 @@ class ChatEncoder:
                     + one_line(orjson.dumps(chat_logprobs(logprobs)))
                     + b',"finish_reason":null}]}\n\n',
                 )
-            case Ended(finish_reason=reason):
-                rest = b',"logprobs":null,"finish_reason":"%s"}]}\n\n' % reason.encode()
-                return self._frame(choice.index, b"{}", rest)
+            case Ended(finish_reason=reason) as ended:
+                rest = b',"logprobs":null,"finish_reason":"%s"}],"writing":%s}\n\n'
+                return self._frame(
+                    choice.index, b"{}", rest % (reason.encode(), writing_json(ended))
+                )
             case _:
                 return b""
 
@@ -77,13 +80,16 @@ class ChatEncoder:
         return frame(orjson.dumps(last)) + DONE
 
     def whole(self, choices: Sequence[Folded], usage: Usage) -> bytes:
-        return orjson.dumps(
-            {
-                **self._head.fields("chat.completion"),
-                "choices": [self._choice(index, folded) for index, folded in enumerate(choices)],
-                "usage": usage_object(usage),
-            }
-        )
+        told = [self._choice(index, folded) for index, folded in enumerate(choices)]
+        reports = [folded.ended and writing_object(folded.ended) for folded in choices]
+        body = {**self._head.fields("chat.completion"), "choices": told}
+        if len(told) == 1:
+            body["writing"] = reports[0]
+        else:
+            body["choices"] = [
+                {**choice, "writing": report} for choice, report in zip(told, reports, strict=True)
+            ]
+        return orjson.dumps({**body, "usage": usage_object(usage)})
 
     def _choice(self, index: int, folded: Folded) -> dict[str, Any]:
         message: dict[str, Any] = {

@@ -3,17 +3,23 @@
 import json
 import os
 import signal
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.values import MultiProcessValue
 
+from planner.length import Asked
 from server import __version__
 from server.engine.scripted import Say
+from server.events import Choice, Ended, Usage
+from server.metrics import Metrics
 
 # Five tokens of reasoning, its tags included, then eight with the six words of the answer.
 PLAY = (Say("<think> Plan it well.\n</think>\n<answer> One two three four five six </answer>"),)
@@ -77,6 +83,22 @@ async def test_drafts_that_carry_on_are_counted_by_their_reason(gateway: Any) ->
     desk = await gateway((Say("<think> a b c d"),), (Say("Once.</answer>"),))
     await desk.chat(writing={"reasoning_tokens": 2})
     assert desk.value("longhand_continuations_total", why="reasoning_budget") == 1
+
+
+async def test_how_near_a_draft_came_to_its_asked_length_is_observed() -> None:
+    registry = CollectorRegistry()
+    asked = Asked(low_words=90, high_words=110, source="prompt")
+    near = Ended(finish_reason="stop", usage=Usage(), answer_words=95, asked=asked)
+    metrics = Metrics(registry)
+
+    async def choices() -> AsyncGenerator[Choice, None]:
+        yield Choice(index=0, event=near)
+
+    async with aclosing(metrics.observe(choices(), prompt_tokens=1)) as seen:
+        assert [choice.event async for choice in seen] == [near]
+    page = samples(metrics.page().decode())
+    assert page['longhand_length_ratio_sum{"source": "prompt"}'] == 0.95
+    assert page['longhand_length_ratio_count{"source": "prompt"}'] == 1
 
 
 async def test_drafts_cut_by_the_limit_are_counted_as_such(gateway: Any) -> None:

@@ -35,6 +35,20 @@ def chunk(first: dict[str, Any], index: int, delta: dict[str, Any], **also: Any)
     }
 
 
+WRITING = {
+    "words": 2,
+    "asked": None,
+    "source": "none",
+    "ratio": None,
+    "extensions": 0,
+    "sections_brought_on": 0,
+    "loops_repaired": 0,
+    "format_repairs": 0,
+    "format_faults": [],
+    "windows": 1,
+}
+
+
 def both(text: str) -> dict[str, str]:
     return {"reasoning": text, "reasoning_content": text}
 
@@ -69,6 +83,7 @@ async def test_a_whole_answer_has_its_reasoning_and_answer_in_their_own_fields(
             }
         ],
         "usage": usage(desk, reasoning=4, completion=8),
+        "writing": WRITING,
     }
 
 
@@ -81,7 +96,7 @@ async def test_a_stream_sends_one_channel_per_chunk_and_ends_in_done(served: Any
         chunk(first, 0, both(" it.")),
         chunk(first, 0, {"content": "Once"}),
         chunk(first, 0, {"content": " upon."}),
-        chunk(first, 0, {}, finish_reason="stop"),
+        {**chunk(first, 0, {}, finish_reason="stop"), "writing": WRITING},
         "[DONE]",
     ]
 
@@ -203,7 +218,8 @@ async def test_a_stream_of_n_drafts_tells_them_apart_by_index(gateway: Any) -> N
         text = "".join(e["choices"][0]["delta"].get("content", "") for e in mine)
         assert text == "Once upon."
         assert mine[0] == chunk(events[0], index, {"role": "assistant", "content": ""})
-        assert mine[-1] == chunk(events[0], index, {}, finish_reason="stop")
+        end = chunk(events[0], index, {}, finish_reason="stop")
+        assert mine[-1] == {**end, "writing": WRITING}
 
 
 def logprob(token: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from server.events import CarriedOn, Channel, Choice, Ended, Event, Fragment, TokenLogprob, Usage
 from server.wire.encode import DONE, Folded, Head, Style
 from server.wire.encode_chat import ChatEncoder, chat_logprobs
+from server.wire.encode_writing import writing_object
 
 HEAD = Head(id="chatcmpl-1", model='m "x"', created=5)
 SHARED = {"id": "chatcmpl-1", "created": 5, "model": 'm "x"'}
@@ -95,7 +96,9 @@ def test_reasoning_that_is_not_wanted_is_not_sent() -> None:
 @pytest.mark.parametrize("reason", ["stop", "length"])
 def test_an_end_is_a_chunk_with_its_reason(reason: Any) -> None:
     event = Ended(finish_reason=reason, usage=USAGE, answer_words=1)
-    assert told(encoder(), event) == chunk(1, {}, reason=reason)
+    frame = told(encoder(), event)
+    assert frame.pop("writing") == writing_object(event)
+    assert frame == chunk(1, {}, reason=reason)
 
 
 def test_carrying_on_is_not_told() -> None:
@@ -122,17 +125,26 @@ def test_a_whole_answer_has_every_choice() -> None:
                 "message": {"role": "assistant", "content": "Once", "refusal": None},
                 "logprobs": TOLD,
                 "finish_reason": "stop",
+                "writing": writing_object(ended),
             },
             {
                 "index": 1,
                 "message": {"role": "assistant", "content": "", "refusal": None},
                 "logprobs": {"content": [], "refusal": None},
                 "finish_reason": None,
+                "writing": None,
             },
         ],
         "usage": whole["usage"],
     }
     assert json.loads(encoder().whole(folded, USAGE))["choices"][0]["logprobs"] is None
+
+
+def test_the_report_on_a_single_draft_lies_beside_its_choices() -> None:
+    ended = Ended(finish_reason="stop", usage=USAGE, answer_words=1)
+    whole = json.loads(encoder().whole([Folded(answer=["Once"], ended=ended)], USAGE))
+    assert whole["writing"] == writing_object(ended)
+    assert "writing" not in whole["choices"][0]
 
 
 def test_half_a_character_is_told_as_bytes_that_stand_for_it() -> None:

@@ -1,0 +1,34 @@
+"""The ``writing`` object of a response: what was asked, what came of it, what was mended."""
+
+from typing import Any, Final
+
+import orjson
+
+from server.events import Ended
+from server.rules import EXTEND, LOOP, NO_ANSWER, PACE, REASONING_BUDGET, STOP_IN_REASONING, WINDOW
+
+_FORMAT_REPAIRS: Final = (NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING)
+
+
+def writing_object(ended: Ended) -> dict[str, Any]:
+    """The report on one draft; docs/length.md says what each field means."""
+    carried = dict(ended.carried)
+    asked = ended.asked
+    known = asked.low_words is not None and asked.high_words is not None
+    ratio = ended.ratio
+    return {
+        "words": ended.answer_words,
+        "asked": [asked.low_words, asked.high_words] if known else None,
+        "source": asked.source,
+        "ratio": None if ratio is None else round(ratio, 3),
+        "extensions": carried.get(EXTEND, 0),
+        "sections_brought_on": carried.get(PACE, 0),
+        "loops_repaired": carried.get(LOOP, 0),
+        "format_repairs": sum(carried.get(why, 0) for why in _FORMAT_REPAIRS),
+        "format_faults": list(ended.faults),
+        "windows": 1 + carried.get(WINDOW, 0),
+    }
+
+
+def writing_json(ended: Ended) -> bytes:
+    return orjson.dumps(writing_object(ended))
