@@ -15,9 +15,10 @@ from server.events import Channel, Ended, FinishReason, Fragment, TokenLogprob, 
 from server.marks import ANSWER_END
 from server.page import Page
 from server.policies.policy import Turn
-from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING, Carry, Rules
+from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING, WINDOW, Carry, Rules
 from server.stops import StopFinder
 from server.token_share import reasoning_share
+from server.window import Window
 
 _TO_ANSWER = {
     State.START: "<think>\n</think>\n<answer>\n",
@@ -39,6 +40,8 @@ class Draft:
     splitter: Splitter = field(init=False)
     stop_finder: StopFinder | None = field(init=False)
     page: Page | None = None
+    window: Window | None = None
+    num_windows: int = 1
     carried: Counter[str] = field(default_factory=Counter)
     reasoning_tokens: int = 0
     answer_tokens: int = 0
@@ -103,6 +106,15 @@ class Draft:
         self._keep_logprobs(piece)
         return self._fragments(spans)
 
+    def script(self) -> Passage:
+        """What stands on the page of the present window."""
+        return self.log.script() if self.window is None else self.window.script(self.log)
+
+    @property
+    def answer_from_chars(self) -> int:
+        """Where in the log the answer begins; for a draft whose answer has begun."""
+        return self._log_chars(0)
+
     def close(self, end: End | None) -> list[Fragment]:
         """The engine's stream is over (``end``) or was closed by us (None).
 
@@ -164,7 +176,8 @@ class Draft:
         if self._over_reasoning:
             return Carry(why=REASONING_BUDGET, words=_TO_ANSWER[self.splitter.state])
         if self._end is not None and self._end.reason == "length":
-            return None
+            paged = self.answer_begun and self.rules.window_tokens is not None
+            return Carry(why=WINDOW, words="") if paged else None
         if self._end is not None and self._end.stop == ANSWER_END and not self.answer_begun:
             return Carry(why=STOP_IN_REASONING, words="")
         return None if self.answer_begun else self._repair()
@@ -240,6 +253,7 @@ class Draft:
             faults=tuple(sorted(self.splitter.faults)),
             asked=self.rules.asked,
             carried=tuple(sorted(self.carried.items())),
+            num_windows=self.num_windows,
         )
 
     def _finish_reason(self) -> FinishReason:

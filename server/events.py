@@ -75,6 +75,7 @@ class Ended:
     faults: tuple[str, ...] = ()
     asked: Asked = NOTHING
     carried: tuple[tuple[str, int], ...] = ()
+    num_windows: int = 1
 
     @property
     def ratio(self) -> float | None:

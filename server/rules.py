@@ -33,6 +33,8 @@ class Rules:
     reasoning_tokens: when they are used up, a tag that is just being written is waited for.
     policies: given the text before the answer, its thinking, makes what watches over the answer.
     asked: the length that is wanted, for the report.
+    window_tokens: None where a draft ends with the engine's window; else the size of the window,
+    and the draft goes on in a new one.
     """
 
     max_tokens: int
@@ -42,6 +44,7 @@ class Rules:
     raw: bool = False
     policies: MakePolicies = no_policies
     asked: Asked = NOTHING
+    window_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,12 @@ from server.draft import Draft
 from server.engine.base import End, Engine, Job, Sampling
 from server.errors import EngineDied
 from server.events import CarriedOn, Event, Fragment
-from server.rules import Carry, Rules
+from server.rules import WINDOW, Carry, Rules
+from server.window import Window, head_text, pages_from_chars
 
 _MAX_TEMPERATURE = 1.5
+# A new window with less room than this would be filled with little but its own recap.
+_MIN_ROOM_SHARE = 0.2
 # Other drafts of one request have seeds one apart.
 _SEED_STRIDE = 1_000_003
 _MAX_SEED = 2**63
@@ -37,14 +40,15 @@ async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event,
         if step is None:
             break
         put = await _put(engine, draft, step)
-        following = _following(engine, ordered, draft, step)
-        if following is None:
-            # The window is full: as if the engine had ended for want of room.
-            draft.close(None)
-            break
-        yield CarriedOn(why=step.why)
+        following = await _following(engine, ordered, draft, step)
+        if following is not None:
+            yield CarriedOn(why=step.why)
         for fragment in put:
             yield fragment
+        if following is None:
+            # No room and no new window: as if the engine had ended for want of room.
+            draft.close(None)
+            break
         job = following
     for fragment in draft.finish():
         yield fragment
@@ -82,14 +86,35 @@ async def _put(engine: Engine, draft: Draft, step: Carry) -> list[Fragment]:
     return draft.put(await engine.tokenize(step.rest + step.words), rest_chars=len(step.rest))
 
 
-def _following(engine: Engine, ordered: Job, draft: Draft, step: Carry) -> Job | None:
+async def _following(engine: Engine, ordered: Job, draft: Draft, step: Carry) -> Job | None:
     """The job that goes on from the log, or None where the window has no room for more."""
     # The words put in were not part of the budget.
-    room_tokens = engine.card.window_tokens - ordered.prompt.num_tokens - draft.log.num_tokens
-    if room_tokens < 1:
-        return None
-    job = ordered.after(draft.log.script(), max_tokens=min(draft.tokens_left, room_tokens))
+    room_tokens = _room_tokens(engine, ordered, draft)
+    if step.why == WINDOW or room_tokens < 1:
+        if not await _open_window(engine, draft):
+            return None
+        room_tokens = _room_tokens(engine, ordered, draft)
+        if room_tokens < engine.card.window_tokens * _MIN_ROOM_SHARE:
+            return None
+    job = ordered.after(draft.script(), max_tokens=min(draft.tokens_left, room_tokens))
     return replace(job, sampling=otherwise(job.sampling, step.other_sampling))
+
+
+def _room_tokens(engine: Engine, ordered: Job, draft: Draft) -> int:
+    return engine.card.window_tokens - ordered.prompt.num_tokens - draft.script().num_tokens
+
+
+async def _open_window(engine: Engine, draft: Draft) -> bool:
+    """Turns to a new window, where the draft may; without an answer there is nothing to recap."""
+    window_tokens = draft.rules.window_tokens
+    if window_tokens is None or not draft.answer_begun:
+        return False
+    start = draft.answer_from_chars
+    head = await engine.tokenize(head_text(draft.log, start, window_tokens))
+    pages = pages_from_chars(draft.log, start, window_tokens)
+    draft.window = Window(head=head, from_chars=pages)
+    draft.num_windows += 1
+    return True
 
 
 def otherwise(sampling: Sampling, times: int) -> Sampling:

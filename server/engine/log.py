@@ -1,6 +1,6 @@
 """A draft so far, as text and token ids, that grows and can be cut. It must not know channels."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from server.engine.base import Passage
@@ -58,6 +58,34 @@ class Log:
         if self.token_ids is not None:
             del self.token_ids[self.num_tokens :]
         return rest
+
+    def latest(self, max_tokens: int) -> int:
+        """Where, in characters, the latest pages of at most ``max_tokens`` begin: at the start of
+        a line if there is one in their first quarter.
+
+        Worked number: parts "A.\\n", "B", " b", "." of a token each, 3 tokens: at 3, before "B".
+        """
+        if self.num_tokens <= max_tokens:
+            return 0
+        first = bisect_left(self._ends_tokens, self.num_tokens - max_tokens) + 1
+        lines = range(first, first + (len(self.parts) - first) // 4 + 1)
+        at = next((i for i in lines if self._parts_line(i)), first)
+        return self._ends_chars[at - 1]
+
+    def _parts_line(self, at: int) -> bool:
+        """Whether a line ends right before part ``at`` or at its start."""
+        return self.parts[at - 1].endswith("\n") or "".join(self.parts[at : at + 1])[:1] == "\n"
+
+    def since(self, num_chars: int) -> Passage:
+        """What follows the first ``num_chars`` characters, which end with a part."""
+        first = bisect_left(self._ends_chars, num_chars) + 1 if num_chars else 0
+        before_tokens = self._ends_tokens[first - 1] if first else 0
+        ids = None if self.token_ids is None else tuple(self.token_ids[before_tokens:])
+        return Passage(
+            text="".join(self.parts[first:]),
+            token_ids=ids,
+            num_tokens=self.num_tokens - before_tokens,
+        )
 
     def script(self) -> Passage:
         ids = None if self.token_ids is None else tuple(self.token_ids)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import orjson
 
 from server.events import Ended
-from server.rules import EXTEND, LOOP, NO_ANSWER, PACE, REASONING_BUDGET, STOP_IN_REASONING, WINDOW
+from server.rules import EXTEND, LOOP, NO_ANSWER, PACE, REASONING_BUDGET, STOP_IN_REASONING
 
 _FORMAT_REPAIRS: Final = (NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING)
 
@@ -26,7 +26,7 @@ def writing_object(ended: Ended) -> dict[str, Any]:
         "loops_repaired": carried.get(LOOP, 0),
         "format_repairs": sum(carried.get(why, 0) for why in _FORMAT_REPAIRS),
         "format_faults": list(ended.faults),
-        "windows": 1 + carried.get(WINDOW, 0),
+        "windows": ended.num_windows,
     }
 
 

@@ -16,6 +16,7 @@ MENDED = Ended(
         *(("extend", 2), ("loop", 1), ("no_answer", 1), ("pace", 3)),
         *(("reasoning_budget", 1), ("stop_in_reasoning", 1), ("window", 4)),
     ),
+    num_windows=5,
 )
 
 
