@@ -1,0 +1,1 @@
+"""Finds the amounts of text that a request names, and what each of them says of the piece."""
