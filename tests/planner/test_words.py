@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.words import WordCounter, count_words, has_han
+from planner.words import (
+    WordCounter,
+    count_words,
+    count_written_words,
+    has_han,
+    language_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +71,54 @@ def test_a_very_long_word_is_fed_in_linear_work() -> None:
     for text in ("a" * 300_000 + " ", "春" * 300_000 + "，", "b" * 300_000):
         counter.feed(text)
     assert counter.words == 1 + 300_000 + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("Привет, мир! Don't. 春天", 5),
+        ("well-known word2 1,234", 4),
+        ("naïve cafe\u0301", 2),
+        ("こんにちは世界", 7),
+        ("안녕하세요 여러분", 2),
+        ("مَرْحَبًا بالعالم", 2),
+        ("नमस्ते दुनिया", 2),
+        ("வணக்கம் உலகம்", 2),
+        ("สวัสดีครับ", 2),
+        ("ก", 1),
+        ("春天 spring", 3),
+        ("snake_case - ...", 2),
+    ],
+)
+def test_words_of_any_script_are_counted_as_its_readers_would(text: str, words: int) -> None:
+    assert count_written_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language"),
+    [
+        ("Write an essay on rivers.", "en"),
+        ("写一篇关于河流的文章", "zh"),
+        ("Write a 2000字 article about Beijing", "en"),
+        ("Write a story in Chinese about a dog", "zh"),
+        ("写一篇英文短文，关于河流", "en"),
+        ("Write about 春天 in English", "en"),
+        ("Напиши рассказ о море", "other"),
+        ("海についての物語を書いてください、ですます調で", "other"),
+        ("", "en"),
+        (
+            "请根据下文写一篇分析文章，不少于一千五百字，语言要严谨。" * 8
+            + "The quarter was good. " * 400,
+            "zh",
+        ),
+    ],
+)
+def test_the_answers_language_is_that_of_the_request(prompt: str, language: str) -> None:
+    assert language_of(prompt) == language
+
+
+@given(st.text(max_size=80))
+@settings(deadline=None)
+def test_counting_in_any_script_counts_at_least_every_han_character(text: str) -> None:
+    assert count_written_words(text) >= sum("\u4e00" <= char <= "\u9fff" for char in text)
