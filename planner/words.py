@@ -29,7 +29,7 @@ _UNIT = re.compile(
 )
 # A request stands at the edges of its prompt; what it works on lies between.
 _EDGE_CHARS = 400
-_NAMED = (
+_NAMED: tuple[tuple[re.Pattern[str], Language], ...] = (
     (
         re.compile(
             r"\bin\s(?:simplified\s|traditional\s)?(?:chinese|mandarin)\b|用中文|中文版?(?:撰写|写)",

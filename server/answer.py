@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from planner.brief import Brief
 from planner.budget import DoesNotFit, split_window
-from planner.plan import Plan, make_plan
-from planner.prompts import Prompter
+from planner.plan import Plan
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
 from server.events import Choice
+from server.layout import Layout
 from server.rules import ENGINE_STOPS, Rules
 from server.write import write
 
@@ -46,10 +46,10 @@ class Commission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """Accepts work for one engine, words it with one prompter, and writes it."""
+    """Accepts work for one engine, laid out by one layout, and writes it."""
 
     engine: Engine
-    prompter: Prompter
+    layout: Layout
 
     async def accept(self, brief: Brief, order: Order) -> Commission:
         """Plans a conversation's next turn; every check that needs no engine is done here.
@@ -60,31 +60,17 @@ class Answerer:
             EngineUnavailable: no tokenizer yet.
         """
         _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
-        prompted = self.prompter.render(brief.messages, thinking=brief.thinking)
-        prompt = await self.engine.tokenize(prompted.text)
-        written = NOTHING_WRITTEN
-        if prompted.prefill:
-            written = await self.engine.tokenize(prompted.prefill)
-        window_tokens = self.engine.card.window_tokens
-        try:
-            plan = make_plan(
-                brief,
-                prompted,
-                window_tokens=window_tokens,
-                prompt_tokens=prompt.num_tokens + written.num_tokens,
-            )
-        except DoesNotFit as error:
-            raise ContextTooLong(f"{error}", param="messages") from None
+        laid = await self.layout.plan(brief)
         job = Job(
             id=order.id,
-            prompt=prompt,
-            written=written,
+            prompt=laid.prompt,
+            written=laid.written,
             sampling=order.sampling,
-            max_tokens=plan.budget.max_tokens,
+            max_tokens=laid.plan.budget.max_tokens,
             stop=ENGINE_STOPS,
             priority=order.priority,
         )
-        return Commission(jobs=_copies(job, order.n), rules=_rules(plan, order))
+        return Commission(jobs=_copies(job, order.n), rules=_rules(laid.plan, order))
 
     async def accept_raw(
         self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
@@ -165,6 +151,7 @@ def _rules(plan: Plan, order: Order) -> Rules:
         reasoning_tokens=plan.budget.reasoning_tokens,
         thinking=plan.thinking,
         stops=order.stops,
+        asked=plan.asked,
     )
 
 

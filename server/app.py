@@ -17,10 +17,11 @@ from server.engine.base import Card, Engine
 from server.engine.scripted import ScriptedEngine, read_script
 from server.engine.supervised import Health, Supervised
 from server.errors import CannotServe
+from server.layout import Layout
 from server.limits import Admission, BodyLimit
 from server.machine import has
 from server.metrics import Measured, Metrics
-from server.routes import chat, completions, health, models, refusals
+from server.routes import chat, completions, health, models, plan, refusals
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
 from server.routes.service import Defaults, Service
@@ -58,7 +59,7 @@ def choose(settings: Settings) -> Serving:
     )
     card = Card(
         model=found.name,
-        window_tokens=_window(settings, found),
+        window_tokens=found.window(settings.max_model_len),
         vocabulary_tokens=found.shape.vocabulary,
     )
     name = _engine_name(settings)
@@ -77,16 +78,6 @@ def _engine_name(settings: Settings) -> str:
     if settings.engine != "auto":
         return settings.engine
     return "vllm" if has("vllm") else "transformers"
-
-
-def _window(settings: Settings, found: Checkpoint) -> int:
-    wanted = settings.max_model_len or found.default_window_tokens
-    if wanted > found.window_tokens:
-        raise CannotServe(
-            f"max_model_len {wanted} is over the {found.window_tokens} tokens that "
-            f"{found.name} holds"
-        )
-    return wanted
 
 
 def _scripted(settings: Settings) -> Serving:
@@ -175,7 +166,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = _service(settings, serving, engine, metrics)
-    for module in (chat, completions, models, health, metrics_route):
+    for module in (chat, completions, plan, models, health, metrics_route):
         app.include_router(module.router)
     refusals.install(app)
     # The last one added is the outermost: measure everything, check the key, then the size.
@@ -196,7 +187,9 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
     return Service(
         engine=engine,
         desk=Desk(
-            answerer=Answerer(engine=engine, prompter=serving.prompter),
+            answerer=Answerer(
+                engine=engine, layout=Layout(engine=engine, prompter=serving.prompter)
+            ),
             admission=admission,
             metrics=metrics,
             pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),

@@ -50,6 +50,20 @@ class Checkpoint:
     def has_tokenizer(self) -> bool:
         return (self.directory / "tokenizer.json").is_file()
 
+    def window(self, max_model_len: int | None) -> int:
+        """The context window in tokens: what is wished, or what suits the model.
+
+        Raises:
+            CannotServe: more than the model holds.
+        """
+        wanted = max_model_len or self.default_window_tokens
+        if wanted > self.window_tokens:
+            raise CannotServe(
+                f"max_model_len {wanted} is over the {self.window_tokens} tokens that "
+                f"{self.name} holds"
+            )
+        return wanted
+
 
 def find(model: str, *, revision: str | None, name: str | None) -> Checkpoint:
     """The checkpoint that ``model`` names: ``pocket``, a directory, or a Hugging Face id.

@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             config=arguments.config,
             environ=environment(),
         )
+        if arguments.command == "plan":
+            return _plan(settings, arguments)
         return _run(arguments.command, settings)
     except CannotServe as error:
         sys.stderr.write(f"longhand: {error}\n")
@@ -47,8 +49,23 @@ def _parser() -> argparse.ArgumentParser:
         ("check", "print what would be served and whether it can be"),
     ):
         _add_flags(commands.add_parser(name, help=told, description=told))
+    _add_plan(commands)
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    told = "print what would be done for a prompt: its length, budgets, control"
+    parser = commands.add_parser("plan", help=told, description=told)
+    _add_flags(parser)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("prompt", nargs="?", help="the request")
+    given.add_argument(
+        "--prompts",
+        help='lines of {"prompt": "..."}, each answered by a line of JSON; "-" for standard input',
+        metavar="FILE.jsonl|-",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +90,18 @@ def _run(command: str, settings: Settings) -> int:
 
     serving = choose(settings)
     return _check(settings, serving) if command == "check" else _serve(settings, serving)
+
+
+def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
+    from server import forecast
+
+    return forecast.run(
+        settings,
+        prompt=arguments.prompt,
+        prompts=arguments.prompts,
+        as_json=arguments.json,
+        write=sys.stdout.write,
+    )
 
 
 def _share_metrics(directory: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from planner.brief import Brief, Message, Role
+from planner.brief import Brief, LengthControl, Message, Role
 from server.errors import BadRequest
 from server.wire.fields import SharedFields, check_text
 
@@ -45,11 +45,35 @@ class ChatMessage(BaseModel):
         return self.content or ""
 
 
+# No text is as long; far beyond it a number is a mistake, and no budget.
+_MOST_WORDS = 1_000_000
+Words = int | list[int]
+
+
+def _check_words(words: Any) -> None:
+    """One sentence for whatever is wrong with a length.
+
+    Raises:
+        BadRequest: it is neither a number of words nor a range of two, low before high.
+    """
+    bounds = words if isinstance(words, list) else [words, words]
+    whole = all(isinstance(each, int) and not isinstance(each, bool) for each in bounds)
+    if words is None or (whole and len(bounds) == 2 and 1 <= bounds[0] <= bounds[1] <= _MOST_WORDS):
+        return
+    raise BadRequest(
+        f"writing.words: a number of words or [low, high], from 1 to {_MOST_WORDS:,}, low first",
+        param="writing.words",
+    )
+
+
 class Writing(BaseModel):
     """Longhand's own options. A key that is not known here is refused."""
 
     model_config = ConfigDict(strict=True)
 
+    words: Words | None = Field(None, description="length of the answer: a number, or [low, high]")
+    length_control: LengthControl | None = Field(None, description="how it is held to its length")
+    loop_guard: bool | None = Field(None, description="whether repeating passages are repaired")
     reasoning_tokens: int | None = Field(None, ge=0, description="most tokens for thinking")
 
     @model_validator(mode="before")
@@ -63,7 +87,12 @@ class Writing(BaseModel):
                 param=f"writing.{first}" if first.isidentifier() else "writing",
                 code="unknown_parameter",
             )
+        if isinstance(data, dict):
+            _check_words(data.get("words"))
         return data
+
+    def asked_words(self) -> int | tuple[int, int] | None:
+        return (self.words[0], self.words[1]) if isinstance(self.words, list) else self.words
 
 
 class ChatRequest(SharedFields):
@@ -147,11 +176,15 @@ def to_brief(body: ChatRequest, efforts: Efforts) -> Brief:
             f"messages[{len(messages) - 1}].content: the task is empty",
             param=f"messages[{len(messages) - 1}].content",
         )
+    writing = body.writing or Writing()
     return Brief(
         messages=messages,
         thinking=body.reasoning_effort != "none",
         max_tokens=body.max_completion_tokens or body.max_tokens,
         reasoning_tokens=_reasoning_tokens(body, efforts),
+        words=writing.asked_words(),
+        length_control=writing.length_control,
+        loop_guard=writing.loop_guard is not False,
     )
 
 

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.budget import Budget, DoesNotFit, split_window
+from planner.budget import (
+    Budget,
+    DoesNotFit,
+    DoesNotFitPaced,
+    answer_tokens,
+    carried_tokens,
+    split_window,
+    spread,
+    tokens_per_word,
+)
 
 
 def test_the_worked_number_holds() -> None:
@@ -85,3 +94,60 @@ def test_a_budget_never_outgrows_the_window(
     )
     assert budget.prompt_tokens + budget.max_tokens <= window_tokens
     assert 0 <= 2 * budget.reasoning_tokens <= budget.max_tokens
+
+
+# An answer of known length.
+
+
+def whole(prompt_tokens: int = 768, max_tokens: int | None = None) -> Budget:
+    return split_window(
+        window_tokens=32_768,
+        prompt_tokens=prompt_tokens,
+        max_tokens=max_tokens,
+        reasoning_tokens=None,
+    )
+
+
+def paced(answer: int, *, prompt_tokens: int = 768, max_tokens: int | None = None) -> Budget:
+    return spread(
+        whole(prompt_tokens, max_tokens),
+        window_tokens=32_768,
+        answer_tokens=answer,
+        max_tokens=max_tokens,
+    )
+
+
+def test_tokens_follow_from_words_and_a_measured_rate() -> None:
+    assert tokens_per_word(tokens=420, words=300) == 1.4
+    assert answer_tokens(words=2_200, per_word=1.4) == 3_080
+    assert carried_tokens(32_768) == 13_108
+
+
+@pytest.mark.parametrize(
+    ("answer", "windows"),
+    [(1, 1), (29_000, 1), (29_001, 2), (47_892, 2), (47_893, 3), (140_000, 7)],
+)
+def test_an_answer_takes_as_many_windows_as_it_needs(answer: int, windows: int) -> None:
+    budget = paced(answer)
+    assert budget.windows == windows
+    assert budget.answer_tokens == answer
+    if windows == 1:
+        assert budget.total_tokens == budget.max_tokens == 32_000
+    else:
+        assert budget.total_tokens == 16_000 + -(-answer * 5 // 4)
+
+
+def test_the_callers_bound_holds_over_all_windows() -> None:
+    assert paced(140_000, max_tokens=20_000).windows == 1
+    bounded = paced(140_000, max_tokens=60_000)
+    assert bounded.windows == 3
+    assert bounded.total_tokens == 60_000
+
+
+def test_a_prompt_that_fills_each_further_window_is_refused_with_the_numbers() -> None:
+    assert paced(40_000, prompt_tokens=13_106).windows == 5
+    with pytest.raises(DoesNotFitPaced) as caught:
+        paced(40_000, prompt_tokens=13_107)
+    assert caught.value.over_tokens == 1
+    for number in ("40000", "32768", "13107", "1 tokens too many"):
+        assert number in str(caught.value)

@@ -14,6 +14,7 @@ from server.engine.base import Card, Sampling
 from server.engine.scripted import Die, Refuse, Say, ScriptedEngine, Stall
 from server.errors import BadRequest, ContextTooLong, EngineDied, EngineUnavailable
 from server.events import Channel, Choice, Ended, Fragment
+from server.layout import Layout
 from server.rules import ENGINE_STOPS, Rules
 
 BOUND_S = 5.0
@@ -29,7 +30,7 @@ def order(**given: Any) -> Order:
 
 def answerer(*plays: Any, **given: Any) -> tuple[Answerer, ScriptedEngine]:
     engine = ScriptedEngine(plays=plays or ([STORY],), card=replace(CARD, **given))
-    return Answerer(engine=engine, prompter=ours()), engine
+    return Answerer(engine=engine, layout=Layout(engine=engine, prompter=ours())), engine
 
 
 async def written(by: Answerer, commission: Commission) -> list[Choice]:
@@ -263,6 +264,7 @@ async def test_an_engine_that_cannot_answer_accepts_nothing() -> None:
         async def tokenize(self, text: str) -> Any:
             raise EngineUnavailable("the model is loading")
 
-    by = Answerer(engine=Loading(), prompter=ours())
+    loading = Loading()
+    by = Answerer(engine=loading, layout=Layout(engine=loading, prompter=ours()))
     with pytest.raises(EngineUnavailable):
         await by.accept(BRIEF, order())

@@ -126,6 +126,7 @@ async def test_docs_and_schema_are_served_and_describe_every_route(gateway: Any)
     assert set(schema["paths"]) == {
         "/v1/chat/completions",
         "/v1/completions",
+        "/v1/plan",
         "/v1/models",
         "/v1/models/{model}",
         "/health",

@@ -160,7 +160,8 @@ async def test_an_unknown_writing_option_is_named_beside_those_that_are_known(
     response = await desk.chat(writing={key: 3000})
     assert response.status_code == 400
     assert response.json() == invalid(
-        f"writing: there is no option {key!r}; known are: reasoning_tokens",
+        f"writing: there is no option {key!r}; known are: words, length_control, "
+        "loop_guard, reasoning_tokens",
         param,
         "unknown_parameter",
     )
@@ -297,7 +298,7 @@ async def test_a_prompt_over_the_window_is_told_by_how_many_tokens(gateway: Any,
     response = await desk.client.post(path, json=body)
     prompt_tokens = 200
     if path == CHAT:
-        text = desk.service.desk.answerer.prompter.render(
+        text = desk.service.desk.answerer.layout.prompter.render(
             chat.to_brief(chat.ChatRequest(**body), desk.service.defaults.efforts).messages,
             thinking=True,
         ).text

@@ -183,3 +183,30 @@ def test_reasoning_is_shown_unless_it_is_declined(value: bool | None, shows: boo
 def test_half_a_surrogate_pair_in_a_message_is_refused() -> None:
     with pytest.raises((BadRequest, ValidationError)):
         brief({"role": "user", "content": "a\ud83d"})
+
+
+# The wish for a length.
+
+
+@pytest.mark.parametrize("words", [1, 2_000, 1_000_000])
+def test_a_number_of_words_is_carried_as_it_is(words: int) -> None:
+    assert brief(writing={"words": words}).words == words
+
+
+def test_the_options_of_writing_reach_the_brief() -> None:
+    found = brief(writing={"words": [800, 1_000], "length_control": "extend", "loop_guard": False})
+    assert (found.words, found.length_control, found.loop_guard) == ((800, 1_000), "extend", False)
+    nothing = {"words": None, "length_control": None, "loop_guard": None}
+    assert brief(writing=nothing) == brief()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [0, -1, 1_000_001, 1.5, True, "2000", [], [5], [1, 2, 3], [2, 1], [0, 1], [1.5, 2], [True, 2],
+     [1, 2_000_000], ["1", "2"], {}],
+)  # fmt: skip
+def test_what_is_no_length_is_refused_in_one_sentence(words: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parsed(writing={"words": words})
+    assert caught.value.param == "writing.words"
+    assert "[low, high]" in str(caught.value)
