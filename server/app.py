@@ -21,6 +21,7 @@ from server.layout import Layout
 from server.limits import Admission, BodyLimit
 from server.machine import has
 from server.metrics import Measured, Metrics
+from server.predictor import Predictor
 from server.routes import chat, completions, health, models, plan, refusals
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
@@ -187,9 +188,7 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
     return Service(
         engine=engine,
         desk=Desk(
-            answerer=Answerer(
-                engine=engine, layout=Layout(engine=engine, prompter=serving.prompter)
-            ),
+            answerer=Answerer(engine=engine, layout=_layout(settings, serving, engine)),
             admission=admission,
             metrics=metrics,
             pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
@@ -209,6 +208,17 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         ),
         created=time.time_ns() // 1_000_000_000,
     )
+
+
+def _layout(settings: Settings, serving: Serving, engine: Supervised) -> Layout:
+    predictor = None
+    if settings.predict_length:
+        predictor = Predictor(
+            engine=engine,
+            prompter=serving.prompter,
+            timeout_s=settings.predict_length_timeout_s,
+        )
+    return Layout(engine=engine, prompter=serving.prompter, predictor=predictor)
 
 
 def _keys(settings: Settings) -> Keys:

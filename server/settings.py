@@ -78,6 +78,13 @@ class Settings(BaseModel):
         4096, ge=0, description="thinking at effort `medium`; the model settles at 2,000-3,000"
     )
     reasoning_tokens_high: int = Field(8192, ge=0, description="thinking at effort `high`")
+    predict_length: bool = Field(
+        False,
+        description="ask the model how long an answer should be where a request does not say",
+    )
+    predict_length_timeout_s: float = Field(
+        10.0, gt=0, description="after which a request goes without such a length, in seconds"
+    )
     reasoning_field: Literal["both", "reasoning", "reasoning_content"] = Field(
         "both", description="name of the reasoning field in answers"
     )
