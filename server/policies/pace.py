@@ -1,0 +1,275 @@
+"""Follows an outline through an answer and ends it in the asked range. It must not loop-guard."""
+
+from dataclasses import dataclass, field, replace
+
+from planner.outline import Outline, even_outline
+from server.policies.course import Course
+from server.policies.extend import LEAST_WORDS, MAX_EXTENSIONS, Closer, closer_words
+from server.policies.heading_rules import Do, Verdict, judge
+from server.policies.heading_rules import Met as MetHeading
+from server.policies.headings import Heading, Kind, read_heading
+from server.policies.place import Place
+from server.policies.policy import Turn
+from server.policies.reader import Met, Reader
+
+PACE = "pace"
+_BREAK = "\n\n"
+# A sentence is seldom longer: none is begun with less room than this below the end of the range.
+_SENTENCE_WORDS = 30
+# A section without an end of a paragraph is cut at a sentence when it is so much over its share.
+_FAR_OVER = 2
+# A model that counts to another total than its plan three times over means it.
+_MAX_TOTALS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceReport:
+    """What was done: headings brought on, ends carried on, headings of the model's replaced."""
+
+    sections_brought_on: int = 0
+    extensions: int = 0
+    headings_replaced: int = 0
+
+
+@dataclass(slots=True)
+class Pace:
+    """Policy: one draft, its outline (None: the range alone) and the range of its words."""
+
+    outline: Outline | None
+    low_words: int
+    high_words: int
+    report: PaceReport = field(default_factory=PaceReport)
+    turn: Turn | None = None
+    _course: Course = field(init=False)
+    _reader: Reader[Place] = field(default_factory=lambda: Reader(Place()))
+    _brought: int | None = None
+    _stalls: int = 0
+    _unproductive: int = 0
+    _carried_words: int = -LEAST_WORDS
+    _totals: int = 0
+    _safe_chars: int = 0
+
+    def __post_init__(self) -> None:
+        self._course = Course(self.outline, self.low_words, self.high_words)
+
+    @property
+    def safe_chars(self) -> int:
+        safe, closer = self._reader.settled_chars, self._closer
+        if closer is not None:
+            safe = min(safe, closer.chars)
+        if self.turn is not None:
+            safe = min(safe, self.turn.back_to_chars)
+        self._safe_chars = max(self._safe_chars, safe)
+        return self._safe_chars
+
+    def feed(self, text: str) -> None:
+        if self.turn is not None:
+            return
+        for met in self._reader.feed(text):
+            self.turn = self._met(met)
+            if self.turn is not None:
+                return
+
+    def ended(self) -> Turn | None:
+        """Below the range: the next section, or a plain carrying on; None to let it end."""
+        reader, closer = self._reader, self._closer
+        if self.turn is not None or reader.words >= self.low_words:
+            return self.turn
+        at = reader.settled_chars if closer is None else closer.chars
+        words = reader.words if closer is None else closer.words
+        if closer is None and not reader.whole:
+            torn = self._carry_on(at, words, "")
+            if torn is not None:
+                return torn
+        return self._go_on(at, words)
+
+    def _go_on(self, at: int, words: int) -> Turn | None:
+        """The next section's heading; a blank line where that is the last one's and too early.
+
+        A model that has just been asked and brought nothing is asked in another way.
+        """
+        following = self._reader.place.section + 1
+        short = following == self._course.count and self._course.falls_short(following, words)
+        if words - self._carried_words < LEAST_WORDS:
+            return self._carry_on(at, words, _BREAK)
+        if short and (turn := self._carry_on(at, words, _BREAK)) is not None:
+            return turn
+        turn = self._bring_on(following, at)
+        if turn is None:
+            return self._carry_on(at, words, _BREAK)
+        self._carried_words = words
+        return turn
+
+    def rewind(self, chars: int) -> None:
+        if self.turn is not None and chars > self.turn.back_to_chars:
+            # Another policy's turn came first and lies behind this one, which still holds.
+            return
+        if self.turn is None or chars < self.turn.back_to_chars:
+            self._brought = None
+        self.turn = None
+        self._reader.cut(chars)
+        self._safe_chars = min(self._safe_chars, chars)
+
+    @property
+    def _closer(self) -> Closer | None:
+        """The ending that is held back, until it proves not to be one."""
+        closer, words = self._reader.place.closer, self._reader.words
+        if closer is None or words >= self.low_words:
+            return None
+        return closer if words - closer.words <= closer_words(self.low_words) else None
+
+    def _met(self, met: Met) -> Turn | None:
+        if met.kind is None:
+            return self._met_sentence(met)
+        if met.parted:
+            self._reader.place = self._reader.place.after_paragraph(met.words)
+        if met.kind is Kind.HEADING and (heading := read_heading(met.text)) is not None:
+            return self._met_heading(heading, met)
+        place, self._brought = self._reader.place, None
+        self._reader.place = replace(
+            place, closer=self._opened_closer(met), paragraph_start_words=met.words
+        )
+        return self._met_paragraph(met) if met.parted else None
+
+    def _opened_closer(self, met: Met) -> Closer | None:
+        """A closing phrase opens an ending, but not within the section that is meant to close."""
+        closer = self._closer
+        closing = self._course.count > 0 and self._reader.place.section >= self._course.count
+        if closer is None and met.kind is Kind.CLOSING and met.parted and not closing:
+            return Closer(chars=met.end_chars, words=met.words, level=9)
+        return closer
+
+    def _met_sentence(self, met: Met) -> Turn | None:
+        """The two cuts inside a paragraph: at the end of the range, and far over a share."""
+        if met.words >= max(self.low_words, self.high_words - _SENTENCE_WORDS):
+            return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
+        place = self._reader.place
+        following = place.section + 1
+        far = place.share > 0 and met.words - place.start_words >= _FAR_OVER * place.share
+        if not far or following > self._course.count or self._closer is not None:
+            return None
+        return self._bring_on(following, met.end_chars)
+
+    def _met_paragraph(self, met: Met) -> Turn | None:
+        """A paragraph has ended and another begins: the next section, or the end, may be due."""
+        place, course = self._reader.place, self._course
+        half_words = place.usual_words / 2
+        if 1 <= place.section < course.count:
+            if course.closing_due(place.section, met.words, place.usual_words):
+                return self._bring_on(course.count, met.end_chars) or self._finish(met)
+            own_words = round(met.words - place.start_words + half_words)
+            if not course.is_full(place.section, own_words, met.words, place.share):
+                return None
+            return self._bring_on(place.section + 1, met.end_chars)
+        return self._finish(met)
+
+    def _finish(self, met: Met) -> Turn | None:
+        place = self._reader.place
+        own_words = met.words - place.start_words
+        if not self._course.is_over(place.section, own_words, met.words, place.usual_words):
+            return None
+        return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
+
+    def _met_heading(self, heading: Heading, met: Met) -> Turn | None:
+        place = self._reader.place
+        if self._brought is not None:
+            section, self._brought = self._brought, None
+            self._enter(heading, met, Verdict(do=Do.ENTER, section=section, sure=True))
+            return None
+        self._take_total(heading)
+        stands = MetHeading(
+            heading=heading,
+            words=met.words,
+            parted=met.parted,
+            opens=met.end_chars == 0,
+            trust_total=self._totals >= _MAX_TOTALS,
+        )
+        verdict = judge(stands, place, self._course)
+        return self._follow(verdict, heading, met)
+
+    def _take_total(self, heading: Heading) -> None:
+        """Without titles of its own the outline takes the number of sections from the heading."""
+        total = None if heading.label is None else heading.label.total
+        outline = self._course.outline
+        if total is None or outline is None or outline.titled or total == self._course.count:
+            return
+        even = even_outline(self.low_words, self.high_words, total)
+        self._course = Course(even, self.low_words, self.high_words)
+
+    def _follow(self, verdict: Verdict, heading: Heading, met: Met) -> Turn | None:
+        if verdict.do is Do.END:
+            return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
+        if verdict.do is Do.CARRY_ON:
+            turn = self._carry_on(met.end_chars, met.words, _BREAK)
+            if turn is not None:
+                return turn
+        if verdict.do is Do.BRING_ON:
+            turn = self._bring_on(verdict.section, met.end_chars, form=heading)
+            if turn is not None:
+                self._totals += heading.label is not None and heading.label.total is not None
+                report = self.report
+                replaced = report.headings_replaced + 1
+                self.report = replace(report, headings_replaced=replaced)
+                return turn
+        if verdict.do is Do.LEAVE:
+            self._leave(heading, met)
+        else:
+            self._enter(heading, met, verdict)
+        return None
+
+    def _leave(self, heading: Heading, met: Met) -> None:
+        """A heading that is no section's; one that closes opens an ending that is held back."""
+        place = self._reader.place
+        if heading.closes and met.words and self._closer is None:
+            closer = Closer(chars=met.end_chars, words=met.words, level=heading.level)
+            self._reader.place = replace(place, closer=closer)
+
+    def _enter(self, heading: Heading, met: Met, verdict: Verdict) -> None:
+        place, number = self._reader.place, verdict.section
+        label = heading.label
+        share = self._course.share(number, met.words) if number <= self._course.count else 0
+        self._reader.place = replace(
+            place,
+            section=number,
+            matched=number if verdict.sure else place.matched,
+            start_words=met.words,
+            share=share,
+            shift=place.shift if label is None else number - label.number,
+            form=heading if place.form is None or not heading.closes else place.form,
+            paragraph_start_words=met.words,
+            closer=None,
+        )
+
+    def _bring_on(self, number: int, at: int, form: Heading | None = None) -> Turn | None:
+        """The turn that writes a section's heading, or the beginning of one without a title."""
+        course, place = self._course, self._reader.place
+        form = place.form or form
+        if form is None or (course.count and number > course.count):
+            return None
+        title, label = course.title(number), form.label
+        total = None if label is None or label.total is None else course.count or label.total
+        if title is None and (total is None or number > total):
+            return None
+        line = form.like(number - place.shift, total, title)
+        self._brought = number
+        brought_on = self.report.sections_brought_on + 1
+        self.report = replace(self.report, sections_brought_on=brought_on)
+        tail = "" if title is None else _BREAK
+        return Turn(why=PACE, back_to_chars=at, words=(_BREAK if at else "") + line + tail)
+
+    def _carry_on(self, at: int, words: int, cue: str) -> Turn | None:
+        """The turn that simply goes on; drawn otherwise, or not made, if the last brought nothing.
+
+        Where headings have no number, the second try asks for another section.
+        """
+        stalled = words - self._carried_words < LEAST_WORDS
+        self._stalls = self._stalls + 1 if stalled else 0
+        self._unproductive += stalled
+        if self._stalls > 1 or self._unproductive > MAX_EXTENSIONS:
+            return None
+        form = self._reader.place.form
+        if stalled and cue and form is not None and form.label is None and form.level < 8:
+            cue += form.like(0, None, None)
+        self._carried_words = words
+        self.report = replace(self.report, extensions=self.report.extensions + 1)
+        return Turn(why=PACE, back_to_chars=at, words=cue, other_sampling=stalled)
