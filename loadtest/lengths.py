@@ -31,7 +31,10 @@ _READ_S = 3_600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One draft to be written: its length, language, seed, and how the length is controlled."""
+    """One draft to be written: its length, language, seed, and how it is controlled.
+
+    control: "extend" or "pace" (the loop guard on as well), "guard" alone, or "off": neither.
+    """
 
     words: int
     chinese: bool
@@ -43,13 +46,13 @@ class Ask:
         text = f"Write a {self.words}-word essay about {topic}."
         if self.chinese:
             text = f"请写一篇关于{topic}的{self.words}字文章。"
-        off = self.control == "off"
+        control = "off" if self.control == "guard" else self.control
         return {
             "model": model,
             "messages": [{"role": "user", "content": text}],
             "seed": self.seed,
             "max_tokens": 4 * self.words + 4_000 + 8 * (self.words // 25),
-            "writing": {"length_control": self.control, "loop_guard": not off},
+            "writing": {"length_control": control, "loop_guard": self.control != "off"},
         }
 
 

@@ -10,6 +10,7 @@ from planner.words import Language
 DEFAULT_TOKENS_PER_WORD: dict[Language, float] = {"en": 1.4, "zh": 0.75, "other": 2.5}
 # LongWriter-Zero's thinking settles at 2,000 to 3,000 tokens by itself (arXiv 2506.18841).
 EXPECTED_REASONING_TOKENS = 3_000
+_LEAST_CUT_TOKENS = 4_000
 # A further window holds a recap of plan and text (0.15) and the latest pages (0.25); the rest,
 # less the prompt, is room to write in, and with less than a fifth it is not worth opening.
 CARRIED_SHARE = 0.4
@@ -97,6 +98,16 @@ def split_window(
     )
 
 
+def most_reasoning_tokens(words: int) -> int:
+    """Where a plan for so many words is cut off as one that does not end.
+
+    Above what it takes by itself (2,000 to 3,000 tokens, 16 for each of a book's sections), far
+    below half the window, which a plan that goes round in circles would use up.
+    Worked numbers: 2,200 words: 4,220; 110,000: 15,000.
+    """
+    return _LEAST_CUT_TOKENS + words // 10
+
+
 def tokens_per_word(*, tokens: int, words: int) -> float:
     """What one word takes, measured on a sample; its punctuation and markup are in it.
 
@@ -129,8 +140,13 @@ def spread(
     wanted_tokens = answer_tokens
     if max_tokens is not None:
         wanted_tokens = min(answer_tokens, max_tokens - reasoning_tokens)
+    total_tokens = budget.reasoning_tokens + math.ceil(wanted_tokens * ANSWER_SLACK)
+    if max_tokens is not None:
+        total_tokens = min(total_tokens, max_tokens)
+    beyond_tokens = max(0, total_tokens - budget.max_tokens)
     if wanted_tokens <= first_tokens:
-        return replace(budget, answer_tokens=answer_tokens)
+        # A longer plan than expected must not cost the answer its end.
+        return replace(budget, answer_tokens=answer_tokens, further_tokens=beyond_tokens)
     if budget.prompt_tokens > _longest_prompt_tokens(window_tokens):
         raise DoesNotFitPaced(
             prompt_tokens=budget.prompt_tokens,
@@ -138,14 +154,11 @@ def spread(
             answer_tokens=answer_tokens,
         )
     further_tokens = window_tokens - budget.prompt_tokens - carried_tokens(window_tokens)
-    total_tokens = budget.reasoning_tokens + math.ceil(wanted_tokens * ANSWER_SLACK)
-    if max_tokens is not None:
-        total_tokens = min(total_tokens, max_tokens)
     return replace(
         budget,
         answer_tokens=answer_tokens,
         windows=1 + math.ceil((wanted_tokens - first_tokens) / further_tokens),
-        further_tokens=total_tokens - budget.max_tokens,
+        further_tokens=beyond_tokens,
     )
 
 

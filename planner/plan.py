@@ -98,7 +98,7 @@ def make_plan(
         window_tokens=window_tokens,
         prompt_tokens=prompt_tokens,
         max_tokens=brief.max_tokens,
-        reasoning_tokens=brief.reasoning_tokens if brief.thinking else 0,
+        reasoning_tokens=_most_reasoning_tokens(brief, asked),
     )
     if asked.high_words is not None:
         rate = per_word or budgets.DEFAULT_TOKENS_PER_WORD[language]
@@ -122,3 +122,12 @@ def make_plan(
         language=language,
         loop_guard=brief.loop_guard,
     )
+
+
+def _most_reasoning_tokens(brief: Brief, asked: Asked) -> int | None:
+    """As wished; else by the asked length; None for the share of the window alone."""
+    if not brief.thinking:
+        return 0
+    if brief.reasoning_tokens is not None or asked.high_words is None:
+        return brief.reasoning_tokens
+    return budgets.most_reasoning_tokens(asked.high_words)

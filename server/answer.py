@@ -12,6 +12,7 @@ from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
 from server.events import Choice
 from server.layout import Layout
+from server.policies.assembly import policies_for
 from server.rules import ENGINE_STOPS, Rules
 from server.write import write
 
@@ -70,7 +71,10 @@ class Answerer:
             stop=ENGINE_STOPS,
             priority=order.priority,
         )
-        return Commission(jobs=_copies(job, order.n), rules=_rules(laid.plan, order))
+        return Commission(
+            jobs=_copies(job, order.n),
+            rules=_rules(laid.plan, order, self.engine.card.window_tokens),
+        )
 
     async def accept_raw(
         self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
@@ -145,13 +149,16 @@ class Answerer:
                 yield choice
 
 
-def _rules(plan: Plan, order: Order) -> Rules:
+def _rules(plan: Plan, order: Order, window_tokens: int) -> Rules:
+    """What the plan says, as a draft keeps to it; only a paced draft outgrows its window."""
     return Rules(
-        max_tokens=plan.budget.max_tokens,
+        max_tokens=plan.budget.total_tokens,
         reasoning_tokens=plan.budget.reasoning_tokens,
         thinking=plan.thinking,
         stops=order.stops,
+        policies=policies_for(control=plan.control, asked=plan.asked, loop_guard=plan.loop_guard),
         asked=plan.asked,
+        window_tokens=window_tokens if plan.control == "pace" else None,
     )
 
 

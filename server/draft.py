@@ -46,7 +46,6 @@ class Draft:
     reasoning_tokens: int = 0
     answer_tokens: int = 0
     cached_tokens: int | None = None
-    no_answer_repairs: int = 0
     _end: End | None = None
     _over: bool = False
     _idle_turns: int = 0
@@ -223,9 +222,8 @@ class Draft:
 
     def _repair(self) -> Carry | None:
         """An ended draft without an answer: its answer is begun for it."""
-        if self.no_answer_repairs >= _MAX_NO_ANSWER:
+        if self.carried[NO_ANSWER] >= _MAX_NO_ANSWER:
             return None
-        self.no_answer_repairs += 1
         # The mark that ended the text is taken off the log.
         done = self.splitter.state is State.DONE
         rest = self.log.cut(self.splitter.reopen()) if done else ""

@@ -96,3 +96,19 @@ def test_a_field_wins_over_the_prompt() -> None:
     assert planned("Write 2,000 words on tea.", words=500).asked == Asked(
         low_words=450, high_words=550, source="field"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "tokens"),
+    [
+        ("Write 2,000 words on mills.", {}, 4_220),
+        ("Write 100,000 words on mills.", {}, 15_000),
+        ("Write about mills.", {}, 16_379),
+        ("Write 2,000 words on mills.", {"reasoning_tokens": 900}, 900),
+        ("Write 2,000 words on mills.", {"thinking": False}, 0),
+    ],
+)
+def test_thinking_is_bounded_by_the_wish_else_by_the_asked_length_else_by_the_window(
+    text: str, given: dict[str, Any], tokens: int
+) -> None:
+    assert planned(text, **given).budget.reasoning_tokens == tokens

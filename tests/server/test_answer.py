@@ -15,7 +15,7 @@ from server.engine.scripted import Die, Refuse, Say, ScriptedEngine, Stall
 from server.errors import BadRequest, ContextTooLong, EngineDied, EngineUnavailable
 from server.events import Channel, Choice, Ended, Fragment
 from server.layout import Layout
-from server.rules import ENGINE_STOPS, Rules
+from server.rules import ENGINE_STOPS, Rules, no_policies
 
 BOUND_S = 5.0
 SAMPLING = Sampling(temperature=0.6, top_p=0.95)
@@ -64,7 +64,7 @@ async def test_a_brief_becomes_one_job_with_the_prompt_the_stops_and_the_budget(
     assert (job.id, job.written.text, job.max_tokens, job.priority) == ("a", "", 90, 3)
     # The caller's own stops hold for the answer alone, so the engine does not get them.
     assert job.stop == ENGINE_STOPS
-    assert commission.rules == Rules(
+    assert replace(commission.rules, policies=no_policies) == Rules(
         max_tokens=90, reasoning_tokens=45, thinking=True, stops=("X",)
     )
     assert commission.prompt_tokens == job.prompt.num_tokens
@@ -245,7 +245,7 @@ async def test_closing_the_answer_frees_every_stream(n: int) -> None:
 
 async def test_a_reader_that_falls_behind_holds_the_drafts_back() -> None:
     by, engine = answerer([Say("<answer> " + "word " * 900)])
-    commission = await by.accept(BRIEF, order(n=2))
+    commission = await by.accept(replace(BRIEF, loop_guard=False), order(n=2))
     async with asyncio.timeout(BOUND_S), aclosing(by.write(commission)) as choices:
         await anext(choices)
         idle = asyncio.Event()
