@@ -122,8 +122,8 @@ def repeats(text: str) -> int:
 
 
 def _alike(one: str, other: str) -> bool:
-    parts = (one.split(), other.split()) if " " in one else (one, other)
-    return SequenceMatcher(None, *parts, autojunk=False).ratio() > _ALIKE
+    parts = [text.split() if " " in text else list(text) for text in (one, other)]
+    return SequenceMatcher(None, parts[0], parts[1], autojunk=False).ratio() > _ALIKE
 
 
 async def _write(client: httpx.AsyncClient, ask: Ask) -> Draft:

@@ -7,7 +7,10 @@ import pytest
 from server.engine.scripted import Say
 
 PLAN = "<think>\n1. Roads - 60 words\n2. Closing words - 40 words\n</think>\n<answer>\n"
-WORDS = tuple(
+WORDS = (
+    *("old", "new", "long", "short", "red", "blue", "warm", "cold"),
+    *("near", "far", "high", "low", "wide", "deep", "soft", "hard"),
+)
     [
         "old",
         "new",
