@@ -11,25 +11,6 @@ WORDS = (
     *("old", "new", "long", "short", "red", "blue", "warm", "cold"),
     *("near", "far", "high", "low", "wide", "deep", "soft", "hard"),
 )
-    [
-        "old",
-        "new",
-        "long",
-        "short",
-        "red",
-        "blue",
-        "warm",
-        "cold",
-        "near",
-        "far",
-        "high",
-        "low",
-        "wide",
-        "deep",
-        "soft",
-        "hard",
-    ]
-)
 
 
 def sentences(count: int, seed: int) -> str:
