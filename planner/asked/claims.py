@@ -30,6 +30,7 @@ class Claim:
     total: it is called the total.
     items: of how many parts it holds, as a range; None where that is not said.
     name: for a part, what it is called ("introduction"); for each, of what ("章").
+    aside: it stands in brackets of its own.
     main: for a part, that it is the body or the very thing that is asked for.
     """
 
@@ -41,11 +42,15 @@ class Claim:
     name: str = ""
     main: bool = False
     pasted: bool = False
+    aside: bool = False
 
 
 _MAIN = re.compile(r"main|body|正文|主体|核心|core", re.IGNORECASE)
+_SHORT_CLAUSE_CHARS = 16
+_OPENED = re.compile(r"[(（][^()（）,，.。]{0,16}\Z")
+_CLOSED = re.compile(r"[^()（）,，.。]{0,8}[)）]")
 # A request names few amounts, so of very many only the first and the last are looked at.
-_MOST_AMOUNTS = 400
+_MOST_AMOUNTS = 120
 
 
 def find_claims(text: str) -> list[Claim]:
@@ -62,6 +67,13 @@ def find_claims(text: str) -> list[Claim]:
     return claims
 
 
+def _is_aside(text: str, quantity: Quantity) -> bool:
+    return (
+        _OPENED.search(text[max(0, quantity.start - 24) : quantity.start]) is not None
+        and _CLOSED.match(text[quantity.end : quantity.end + 12]) is not None
+    )
+
+
 def _judge(text: str, quantity: Quantity, around: Surroundings) -> Claim:
     claim = Claim(
         quantity=quantity,
@@ -69,6 +81,7 @@ def _judge(text: str, quantity: Quantity, around: Surroundings) -> Claim:
         plain=plainness(quantity, around),
         total=is_total(around),
         pasted=around.pasted,
+        aside=_is_aside(text, quantity),
     )
     each = each_of(around)
     if each is not None:
@@ -80,5 +93,8 @@ def _judge(text: str, quantity: Quantity, around: Surroundings) -> Claim:
     name = None if claim.total else part_of(quantity, around)
     if name is None:
         return claim
+    if len(around.clause) <= _SHORT_CLAUSE_CHARS:
+        # "第一章2000字，": nothing but the share.
+        claim = replace(claim, plain=claim.plain + 3)
     main = _MAIN.search(name) is not None or is_the_piece(text, quantity, name)
     return replace(claim, role="label" if is_label(name) else "part", name=name, main=main)

@@ -40,7 +40,7 @@ _SOURCE_BEFORE = _pattern(
 )
 _SOURCE_BEFORE_HAN = _pattern(
     r"(?<![写成作])(?:这|那|该|此|以下|下面|上面|上述|下列|附件|原|我的|我写的|我们的|给定|已有|"
-    r"现有|提供|给出|上传|"
+    r"现有|提供的|给出的|上传的|"
     r"原文|原稿|初稿|原书|全书|本书|材料|原著|这本书|文件)(?:中|里)?(?:的)?(?:这|那)?一?(?:篇|段|"
     r"份|个|部|封|本|则|章|张)?的?" + _ROUGHLY
 )
@@ -53,10 +53,13 @@ _SOURCE_AFTER = _pattern(
 _FACT_BEFORE = _pattern(
     r"\b(?:wrote|written|writes|contains|had|has|have|was|were|already|currently|now|totall?ed|"
     r"ran|runs|"
+    r"(?:i'm|i\sam|we're|we\sare)\s(?:writing|editing|finishing|reading|working\son)\s(?:an?|my|"
+    r"the)|"
     r"consists\sof|published|deleted|removed|paid\sfor|sold)" + _ROUGHLY
 )
 _FACT_BEFORE_HAN = _pattern(
-    r"(?:写了|写过|写有|已写|写好了|已经|已有|现有|共有|有了|读了|看了|发了|删了|达到了|目前是?|"
+    r"(?:我正?在写(?:一?[部篇本个])?|写了|写过|写有|已写|写好了|已经|已有|现有|共有|有了|读了|"
+    r"看了|发了|删了|达到了|目前是?|"
     r"现在是?|只有|才|收录)" + _ROUGHLY
 )
 _IS_FACT = _pattern(
@@ -66,9 +69,11 @@ _IS_FACT = _pattern(
 )
 # What is asked about amounts, not of them.
 _QUESTION = _pattern(
-    r"\A\s?(?:how\s(?:many|long|much)|what(?:\sis|'s|\sare))\b|\bdifference\sbetween\b|(?:多少|"
-    r"什么是)"
+    r"\A\s?how\s(?:many|long|much)\b|\bwhat(?:\sis|'s|\sare)\s(?:an?\s|the\s)?\Z|"
+    r"\bdifference\sbetween\b|\bhow\sto\s(?:write|start|structure|outline)\s(?:an?\s|my\s)?\Z|"
+    r"(?:多少|什么是)[^，。]{0,4}\Z|(?:如何|怎[么样])[^，。]{0,6}\Z"
 )
+_QUESTION_AFTER = _pattern(r"[^，。,.]{0,8}(?:怎么|如何|怎样)写")
 _LIMIT_OF_OTHERS = _pattern(r"\bthe\s\|\s?limit\b")
 _OUGHT = _pattern(
     r"\b(?:should|must|shall|needs?\sto|has\sto|have\sto|ought|ensure|make\ssure|"
@@ -123,16 +128,17 @@ _SPOKEN_FORMS = (
     r"episode|"
     r"defen[cs]e|course\sreport|read\b|reading|story|oration|演讲|发言|讲话|致辞|致词|"
     r"[讲话词说]稿|答辩|脚本|口播|解说|"
-    r"旁白|播客|朗诵|朗读|剧本|话剧|小品|相声|台词|主持|宣讲|路演|开场白|视频|汇报|讲座|说课|述职|"
+    r"旁白|故事|播客|朗诵|朗读|剧本|话剧|小品|相声|台词|主持|宣讲|路演|开场白|视频|汇报|讲座|说课|"
+    r"述职|"
     r"自我介绍|电影|阅读|独白|串词|"
-    r"表演|演出|短剧|广播|稿"
+    r"表演|演出|短剧|广播|广告|tik\s?tok|\breels?\b|documentary|\bad\b|commercial|vlog|trailer|稿"
 )
 _SPOKEN = _pattern(_SPOKEN_FORMS)
 _SPOKEN_NEXT = _pattern(rf"[^,，。.;；)）]{{0,48}}?(?:{_SPOKEN_FORMS})")
 _DURATION = _pattern(
     r"duration|length|last(?:s|ing)?\b|takes?\b|perform|long\b|time\b|within|about|around|"
     r"approximately|script|speech|时长|时间|"
-    r"控制|长度|限时|篇幅|不超过"
+    r"控制|长度|限时|篇幅|不超过|左右|以内"
 )
 # What lasts an hour is seldom read out word for word.
 _HOUR_WORDS = 60 * WORDS_PER_MINUTE
@@ -166,9 +172,11 @@ def _is_source(around: Surroundings) -> bool:
 
 
 def _is_fact(around: Surroundings) -> bool:
-    if _QUESTION.search(around.before) or _LIMIT_OF_OTHERS.search(
-        around.before + "|" + around.after
-    ):
+    if _QUESTION.search(around.before) or _QUESTION_AFTER.match(around.after):
+        return True
+    if _LIMIT_OF_OTHERS.search(around.before + "|" + around.after):
+        return True
+    if around.line.count('"') % 2 and not around.line.startswith('"'):
         return True
     if _QUOTE_BEFORE.search(around.before) and _QUOTE_AFTER.match(around.after):
         return True

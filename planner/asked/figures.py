@@ -33,7 +33,9 @@ _FIGURES = rf"(?<![0-9０-９$€£¥￥#])(?<![0-9０-９][.．,，])(?:{_DIGIT
 _WORDS = (
     r"\b(?:half\sa|(?:a\s)?couple(?:\sof)?|(?:a\s)?dozen|"
     rf"a(?=[\s-](?:hundred|thousand|million|full[\s-]page|page\s(?:of|about|on|long)))|{_UNITS})"
-    rf"(?:[\s-](?:and\s)?(?:hundred|thousand|million|{_UNITS})){{0,6}}\b"
+    # "five hundred and six hundred" are two numbers.
+    rf"(?:[\s-](?:and\s(?!(?:{_UNITS})\s(?:hundred|thousand|million)))?"
+    rf"(?:hundred|thousand|million|{_UNITS})){{0,6}}\b"
 )
 _HAN = (
     r"(?<![0-9零〇一二两三四五六七八九十百千万几数])"

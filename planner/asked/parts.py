@@ -13,7 +13,8 @@ def _pattern(source: str) -> re.Pattern[str]:
 
 
 _ITEM_NOUNS = (
-    r"sections?|chapters?|parts?|paragraphs?|essays?|articles?|posts?|stories|story|poems?|"
+    r"sections?|(?:sub)?headings?|bullets?|chapters?|parts?|paragraphs?|essays?|articles?|posts?|"
+    r"stories|story|poems?|"
     r"reviews?|"
     r"comments?|descriptions?|letters?|emails?|scenes?|acts?|episodes?|entries|entry|items?|"
     r"points?|"
@@ -55,7 +56,7 @@ _COUNT_BEFORE = _pattern(
 )
 
 _COUNT_OF = _pattern(
-    rf"(?P<count>{NUMBER})[\s-](?:[a-z]{{1,14}}\s)?(?:{_ITEM_NOUNS})\sof\s(?:[a-z]{{1,14}}\s){{0,3}}\Z"
+    rf"(?P<count>{NUMBER})[\s-](?:[a-z]{{1,14}}\s)?(?:{_ITEM_NOUNS})(?<=s)\sof\s(?:[a-z]{{1,14}}\s){{0,3}}\Z"
 )
 
 _COUNT_BEFORE_HAN = re.compile(rf"(?P<count>{NUMBER})\s?(?:{_HAN_ITEMS})(?:约|大约|左右|的)?\Z")
@@ -84,7 +85,8 @@ _NAMES = (
     r"section|analysis|"
     r"analysis\ssection)|section\s[\w]{1,5}|chapter\s[\w]{1,8}|part\s[\w]{1,5}|"
     r"paragraph\s[\w]{1,5}|"
-    r"开头|引言|前言|导言|绪论|背景|正文|主体|中间|结尾|结语|结论|总结|摘要|开场白?|开篇|尾声|"
+    r"开头|引言|前言|导语|引子|序言|导言|绪论|背景|正文|主体|中间|结尾|结语|结论|总结|摘要|"
+    r"开场白?|开篇|尾声|"
     r"第[一二三四五六七八九十\d]{1,3}(?:部分|章|节|段|幕)"
 )
 

@@ -80,6 +80,13 @@ _IN_SO_MANY = _pattern(
     r"(?:of|at)\s(?:[a-z]{1,14}\s){0,4}|[用以在])\Z"
 )
 
+_ON = _pattern(r"\s(?:on|about)\b")
+# "开题报告5000字": a prompt that is no sentence.
+_KIND_ALONE = _pattern(
+    r"(?!.{0,8}[这那该此本原])[^，。,.\s]{0,10}(?:文章|论文|小说|报告|散文|故事|评论|总结|作文|"
+    r"演讲稿|稿|方案|"
+    r"心得|读后感|essay|article|story|report)[\s:：]{0,2}(?:约|大约)?"
+)
 # A line of a list of requirements that ends in the amount.
 _LIST_ITEM = _pattern(r"\s{0,4}(?:[-*•·]|\(?\d{1,2}[.)、）．])\s?[^\n。.;；]{0,60}")
 _CLAUSE_OVER = re.compile(
@@ -100,12 +107,14 @@ def plainness(quantity: Quantity, around: Surroundings) -> int:
         or _LONG_AFTER.match(around.after) is not None
     )
     plain += 3 * (_OUGHT.search(around.clause) is not None or quantity.bound != "about")
+    plain += 3 * (not around.line.strip() and _ON.match(around.after) is not None)
     kind = DELIVERABLE.match(around.after) is not None
     plain += 2 * kind + 2 * (kind and not around.line.strip(" -*#>"))
     plain += 3 * (_IN_SO_MANY.search(around.before) is not None)
     alone = _WHOLE_CLAUSE.fullmatch(around.clause) and _CLAUSE_OVER.match(around.after)
     listed = _LIST_ITEM.fullmatch(around.line) and not around.after.strip()
-    plain += 3 * (alone is not None or bool(listed))
+    told = _KIND_ALONE.fullmatch(around.line) and _CLAUSE_OVER.match(around.after)
+    plain += 3 * (alone is not None or bool(listed) or told is not None)
     plain += 3 * is_total(around)
     return plain - 4 * around.pasted - 3 * around.far
 

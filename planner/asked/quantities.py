@@ -39,8 +39,10 @@ _HAN_UNIT = (
     r"页|分钟|秒钟?|个?小时"
 )
 _SEPARATOR = (
+    r"(?:[、，,]?\s?[且但]?(?:不超过|不多于|最多|不得超过|不高于)|"
+    r",?\s(?:to|and|but|-)\s(?:an?\s)?(?:at\smost|no\smore\sthan|max(?:imum)?|up\sto)(?:\sof)?\s|"
     r"\s?(?:-|–|—{1,2}|~{1,2}|～|〜|－|―|−|至|到|或|to|or|through|and(?=\s)|与|和|及|"
-    r"-\sto|words\sto|words\sand|字[-~～—至到和与])\s?"
+    r"-\sto|words\sto|words\sand|字[-~～—至到和与])\s?)"
 )
 _PLUS = r"(?:\s?(?P<plus>\+|多|余|来|几)(?:个)?)?"
 _QUANTITY = re.compile(

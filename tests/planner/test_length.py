@@ -103,6 +103,23 @@ def test_a_prompt_of_hundreds_of_kilobytes_is_read() -> None:
     assert words(f"{prose}\n请写一篇1500字左右的读后感。") == [1_350, 1_650]
 
 
+def test_what_says_too_often_how_long_each_of_something_is_asks_for_no_length() -> None:
+    assert words("Write 5 letters. " + "Each letter should have 200 words. " * 8) is not None
+    assert words("Write 5 letters. " + "Each letter should have 200 words. " * 9) is None
+
+
+def test_the_middle_of_a_very_long_prompt_is_not_read() -> None:
+    source = "The sea was calm. " * 3_000
+    assert words(f"{source}Write a 900-word essay.\n{source}") is None
+    assert words(f"Write a 900-word essay.\n{source}{source}") == [810, 990]
+
+
+def test_of_very_many_amounts_the_first_and_the_last_are_weighed() -> None:
+    listed = "Size: 12 pages. " * 150
+    assert words(f"Write 900 words on paper.\n{listed}") == [810, 990]
+    assert words(f"{listed}\nWrite 900 words on this list.") == [810, 990]
+
+
 def patterns() -> list[tuple[str, re.Pattern[str]]]:
     modules = (distractors, figures, parts, plainness, quantities, surroundings)
     return [
