@@ -34,7 +34,7 @@ async def test_the_plan_of_a_request_is_shown_and_nothing_is_written(gateway: An
     }
     assert budgets["window_tokens"] == 32_768
     assert budgets["prompt_tokens"] + budgets["max_tokens"] == 32_768
-    assert budgets["reasoning_tokens"] == budgets["max_tokens"] // 2
+    assert budgets["reasoning_tokens"] == 4_220
     assert budgets["answer_tokens"] > 2_200
     assert desk.engine.jobs == []
 
