@@ -24,7 +24,6 @@ class Played:
     text: str
     thrown_chars: int
     turns: tuple[Turn, ...]
-    sent: str
 
     @property
     def words(self) -> int:
@@ -116,7 +115,7 @@ class PocketWriter:
 
 def play(writer: PocketWriter, policies: Sequence[Policy], piece_chars: int = 5) -> Played:
     """The write loop in small: pieces in, turns taken, nothing sent that a policy may take back."""
-    text, sent, thrown, turns = "", "", 0, []
+    text, sent_chars, thrown, turns = "", 0, 0, []
     while True:
         turn = None
         for part in writer.stream():
@@ -129,19 +128,19 @@ def play(writer: PocketWriter, policies: Sequence[Policy], piece_chars: int = 5)
                 if turn is not None:
                     break
                 safe = min((p.safe_chars for p in policies), default=len(text))
-                assert safe >= len(sent)
-                sent = text[:safe]
+                assert safe >= sent_chars
+                sent_chars = safe
             if turn is not None:
                 break
         turn = turn or next((t for p in policies if (t := p.ended()) is not None), None)
         if turn is None:
-            return Played(text=text, thrown_chars=thrown, turns=tuple(turns), sent=sent)
-        assert len(sent) <= turn.back_to_chars <= len(text)
+            return Played(text=text, thrown_chars=thrown, turns=tuple(turns))
+        assert sent_chars <= turn.back_to_chars <= len(text)
         thrown += len(text) - turn.back_to_chars
         text = text[: turn.back_to_chars] + turn.words
         turns.append(turn)
         if turn.over:
-            return Played(text=text, thrown_chars=thrown, turns=tuple(turns), sent=sent)
+            return Played(text=text, thrown_chars=thrown, turns=tuple(turns))
         for policy in policies:
             policy.rewind(turn.back_to_chars)
             policy.feed(turn.words)
