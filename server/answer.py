@@ -61,7 +61,7 @@ class Answerer:
             EngineUnavailable: no tokenizer yet.
         """
         _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
-        laid = await self.layout.plan(brief)
+        laid = await self.layout.plan(_steered(brief, order.sampling))
         job = Job(
             id=order.id,
             prompt=laid.prompt,
@@ -147,6 +147,14 @@ class Answerer:
         async with aclosing(_together(self.engine, commission)) as choices:
             async for choice in choices:
                 yield choice
+
+
+def _steered(brief: Brief, sampling: Sampling) -> Brief:
+    """A caller who keeps the model from ending steers the length alone: the policies stand back,
+    unless ``length_control`` says otherwise."""
+    if brief.length_control is not None or not (sampling.ignore_eos or sampling.min_tokens):
+        return brief
+    return replace(brief, length_control="off", loop_guard=False)
 
 
 def _rules(plan: Plan, order: Order, window_tokens: int) -> Rules:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -122,9 +124,71 @@ def test_a_greedy_stream_and_the_whole_answer_are_the_same_and_show_no_tag(serve
 
 def test_usage_agrees_with_the_engines_own_counter(server: Server) -> None:
     before = server.metric("vllm:generation_tokens_total")
-    usages = [server.ask(max_tokens=size, seed=size)["usage"] for size in (7, 150, 900)]
+    # A turn closes the engine's stream, which has made a token or two more by then.
+    plain = {"length_control": "off", "loop_guard": False}
+    usages = [
+        server.ask(max_tokens=size, seed=size, writing=plain)["usage"] for size in (7, 150, 900)
+    ]
     counted = server.metric("vllm:generation_tokens_total") - before
     assert counted == sum(usage["completion_tokens"] for usage in usages)
+
+
+def asked_for(words: int, topic: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"Write a {words}-word essay about {topic}."}]
+
+
+@pytest.mark.parametrize("control", ["extend", "pace"])
+def test_answers_end_within_the_range_they_were_asked_for(server: Server, control: str) -> None:
+    """Seeds whose drafts end short, run over or loop without control are among these."""
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(
+            pool.map(
+                lambda seed: server.ask(
+                    seed=seed,
+                    messages=asked_for(500, "glassblowing"),
+                    writing={"length_control": control},
+                    max_tokens=6_000,
+                ),
+                range(8),
+            )
+        )
+    reports = [body["writing"] for body in bodies]
+    assert all(report["asked"] == [450, 550] for report in reports)
+    low = sum(report["words"] < 450 for report in reports)
+    high = sum(report["words"] > 550 for report in reports)
+    assert low <= 1
+    # Nothing but pace ends a text that runs over.
+    assert control == "extend" or high <= 1
+    assert all(
+        body["choices"][0]["finish_reason"] == "stop" for body in bodies if control == "pace"
+    )
+
+
+def test_a_healthy_greedy_answer_is_the_same_with_the_loop_guard_on_and_off(
+    server: Server,
+) -> None:
+    texts = [
+        server.ask(
+            temperature=0,
+            messages=asked_for(800, "soil science"),
+            max_tokens=3_000,
+            writing={"loop_guard": guard, "length_control": "off"},
+        )["choices"][0]["message"]["content"]
+        for guard in (True, False)
+    ]
+    assert texts[0] == texts[1] != ""
+
+
+def test_an_answer_longer_than_the_window_is_one_answer() -> None:
+    with launched("--max-model-len", "2048") as small:
+        body = small.ask(messages=asked_for(3_000, "rail travel"), seed=1)
+    report, text = body["writing"], body["choices"][0]["message"]["content"]
+    assert report["windows"] > 2
+    assert 2_700 <= report["words"] <= 3_300
+    assert body["choices"][0]["finish_reason"] == "stop"
+    numbers = [int(n) for n in re.findall(r"^## (\d+) of \d+: ", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 10
 
 
 def test_log_probabilities_come_with_the_answers_tokens(server: Server) -> None:

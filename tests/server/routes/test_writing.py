@@ -100,3 +100,18 @@ async def test_an_answer_longer_than_the_window_is_planned_over_several(gateway:
     ).json()
     assert plan["windows"] > 1
     assert plan["control"] == "pace"
+
+
+@pytest.mark.parametrize("steering", [{"min_tokens": 5}, {"ignore_eos": True}])
+async def test_a_caller_who_keeps_the_model_from_ending_steers_alone(
+    gateway: Any, steering: dict[str, Any]
+) -> None:
+    paragraph = sentences(6, 1) + "\n\n"
+    desk = await gateway([Say(PLAN + paragraph * 9 + "</answer>")])
+    text = "Write 100 words about roads."
+    body = (await desk.client.post("/v1/chat/completions", json=asking(text, **steering))).json()
+    assert body["choices"][0]["message"]["content"] == (paragraph * 9).strip()
+    wish = {"length_control": "pace"}
+    asked = asking(text, **steering, writing=wish)
+    body = (await desk.client.post("/v1/chat/completions", json=asked)).json()
+    assert body["writing"]["words"] <= 110
