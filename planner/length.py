@@ -30,7 +30,7 @@ _MOST_EACH = 8
 _ONE_OF_MANY = re.compile(
     r"\bwrit\w{1,4}\s(?:the\s)?(?:(?:first|next|last|second|third)\s)?(?:chapter|section|scene|"
     r"episode|"
-    r"part)\b(?!s)|写[^，。\n]{0,8}(?:第[一二三四五六七八九十\d]{1,3}|下一)[章节回集幕]",
+    r"part)\b(?!s)|\beach\s[a-z]{4,10}\syou\swrite\b|写[^，。\n]{0,8}(?:第[一二三四五六七八九十\d]{1,3}|下一)[章节回集幕]",
     re.IGNORECASE,
 )
 _BESIDE_CHARS = 400
@@ -67,8 +67,10 @@ def read_length(text: str) -> Asked:
     """
     if len(text) > 2 * READ_CHARS:
         text = f"{text[:READ_CHARS]}\n\n{text[-READ_CHARS:]}"
-    claims = _listed([each for each in find_claims(text) if each.plain >= _PLAIN])
-    found = _whole(text, claims) or _sum(text, claims) or _only_part(text, claims)
+    claims = list(find_claims(text))
+    found = _found(text, [each for each in claims if _is_plain(each)]) or _found(
+        text, [each for each in claims if each.bare]
+    )
     if found is None or round(found[1]) < 1:
         return NOTHING
     return Asked(low_words=max(1, round(found[0])), high_words=round(found[1]), source="prompt")
@@ -81,6 +83,16 @@ def read_conversation(user_texts: Sequence[str]) -> Asked:
         if asked.source != "none":
             return asked
     return NOTHING
+
+
+def _is_plain(claim: Claim) -> bool:
+    """A share needs no verb of its own: "intro 150 words, conclusion 200 words"."""
+    return claim.plain >= _PLAIN or (claim.bare and claim.role == "part")
+
+
+def _found(text: str, claims: Sequence[Claim]) -> tuple[float, float] | None:
+    listed = _listed(claims)
+    return _whole(text, listed) or _sum(text, listed) or _only_part(text, listed)
 
 
 def _listed(claims: Sequence[Claim]) -> list[Claim]:
@@ -150,6 +162,9 @@ def _bounded(best: Claim, wholes: Sequence[Claim]) -> tuple[float, float]:
         each = other.quantity
         if abs(each.start - mine.start) > _BOUNDS_CHARS or each.unit != mine.unit:
             continue
+        if mine.bound == "at_least" and each.bound == "about" and each.low_words > mine.low_words:
+            # "At least 700 words, ideally 800."
+            return max(mine.low_words, _range(other)[0]), _range(other)[1]
         least, most = (mine, each) if mine.bound == "at_least" else (each, mine)
         if (
             least.bound == "at_least"

@@ -15,9 +15,10 @@ from planner.asked.parts import (
     is_the_piece,
     part_of,
 )
+from planner.asked.paste import find_paste
 from planner.asked.plainness import is_total, plainness
 from planner.asked.quantities import Quantity, find_quantities
-from planner.asked.surroundings import Surroundings, find_paste, look_around
+from planner.asked.surroundings import Surroundings, look_around
 
 Role = Literal["whole", "each", "part", "label"]
 
@@ -32,6 +33,7 @@ class Claim:
     name: for a part, what it is called ("introduction"); for each, of what ("章").
     aside: it stands in brackets of its own.
     main: for a part, that it is the body or the very thing that is asked for.
+    bare: nothing around it says otherwise, so that it counts where nothing is asked plainly.
     """
 
     quantity: Quantity
@@ -43,6 +45,7 @@ class Claim:
     main: bool = False
     pasted: bool = False
     aside: bool = False
+    bare: bool = False
 
 
 _MAIN = re.compile(r"main|body|正文|主体|核心|core", re.IGNORECASE)
@@ -81,6 +84,7 @@ def _judge(text: str, quantity: Quantity, around: Surroundings) -> Claim:
         plain=plainness(quantity, around),
         total=is_total(around),
         pasted=around.pasted,
+        bare=around.bare and not around.pasted,
         aside=_is_aside(text, quantity),
     )
     each = each_of(around)

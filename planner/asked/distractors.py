@@ -1,4 +1,4 @@
-"""Amounts of text that nobody asked for: what a source holds, what a day brings, what was counted.
+"""Amounts of text that nobody asked for: a statement, a question, a speed, a form.
 
 It must not find amounts or choose among them.
 """
@@ -6,12 +6,8 @@ It must not find amounts or choose among them.
 import re
 
 from planner.asked.quantities import WORDS_PER_MINUTE, Quantity
+from planner.asked.sources import ROUGHLY, is_change, is_source
 from planner.asked.surroundings import Surroundings
-
-_ROUGHLY = (
-    r"(?:\s?(?:about|around|approximately|roughly|over|nearly|almost|some|only|"
-    r"约|大约|近|将近|了|共|有|是|为))?\s?\Z"
-)
 
 
 def _pattern(source: str) -> re.Pattern[str]:
@@ -28,87 +24,73 @@ _RATE_BEFORE = _pattern(
     r"(?:(?:[每一](?:天|日|周|星期|小时|分钟|晚|秒)|每个?月)[^，。,]{0,12}|日更|daily\s(?:goal|"
     r"target)\s(?:is|of))\s?\Z"
 )
-# What lies before the writer: "this 5,000-word article", "原文5000字".
-_SOURCE_BEFORE = _pattern(
-    r"(?<!\bwrite\s)(?<!draft\s)(?<!compose\s)(?<!create\s)(?<!finish\s)\b(?:this|that|these|"
-    r"those|my|our|"
-    r"his|her|their|your|attached|given|existing|original|following|above|below|enclosed|provided|"
-    r"uploaded|"
-    r"previous|input|pasted)\s(?:(?!in\b|into\b|to\b|as\b|within\b|using\b|with\b|of\b|lasts?\b|"
-    r"takes?\b|runs?\b|is\b|wants?\b|needs?\b|asks?\b|requires?\b|down\b|from\b|up\b|"
-    r"by\b)[a-z'-]{2,16}\s){0,2}?" + _ROUGHLY
-)
-_SOURCE_BEFORE_HAN = _pattern(
-    r"(?<![写成作])(?:这|那|该|此|以下|下面|上面|上述|下列|附件|原|我的|我写的|我们的|给定|已有|"
-    r"现有|提供的|给出的|上传的|"
-    r"原文|原稿|初稿|原书|全书|本书|材料|原著|这本书|文件)(?:中|里)?(?:的)?(?:这|那)?一?(?:篇|段|"
-    r"份|个|部|封|本|则|章|张)?的?" + _ROUGHLY
-)
-_SOURCE_AFTER = _pattern(
-    r"\s?(?:(?:\S{1,16}\s){0,5}?(?:above|below|attached|that\si\s(?:wrote|have|uploaded)|"
-    r"i\s(?:wrote|have\swritten))\b|"
-    r"[^，。,]{0,4}的(?:原文|原稿|初稿|材料|资料|素材|原著))"
-)
 # Statements of fact, unless they say what ought to be.
 _FACT_BEFORE = _pattern(
     r"\b(?:wrote|written|writes|contains|had|has|have|was|were|already|currently|now|totall?ed|"
     r"ran|runs|"
     r"(?:i'm|i\sam|we're|we\sare)\s(?:writing|editing|finishing|reading|working\son)\s(?:an?|my|"
     r"the)|"
-    r"consists\sof|published|deleted|removed|paid\sfor|sold)" + _ROUGHLY
+    r"consists\sof|published|deleted|removed|paid\sfor|sold)" + ROUGHLY
 )
 _FACT_BEFORE_HAN = _pattern(
-    r"(?:我正?在写(?:一?[部篇本个])?|写了|写过|写有|已写|写好了|已经|已有|现有|共有|有了|读了|"
-    r"看了|发了|删了|达到了|目前是?|"
-    r"现在是?|只有|才|收录)" + _ROUGHLY
+    r"(?:(?:我正?在写|写了|写过|写好了|读了|看了)(?:一?[部篇本个份])?|写有|已写|已经|已有|现有|"
+    r"共有|有了|"
+    r"发了|删了|达到了|目前是?|"
+    r"现在是?|只有|才|收录)(?:不到|不足)?" + ROUGHLY
 )
 _IS_FACT = _pattern(
     r"\b(?:essay|article|text|book|draft|story|chapter|paper|novel|thesis|manuscript|report|it|"
     r"which|original)\s"
-    r"(?:is|'s|comes\sto|runs\sto)" + _ROUGHLY
+    r"(?:is|'s|comes\sto|runs\sto)" + ROUGHLY + r"|\b(?:that|it|this)(?:['’]?s|\swas)\s(?:only|"
+    r"just|barely|about)\s\Z"
 )
 # What is asked about amounts, not of them.
 _QUESTION = _pattern(
-    r"\A\s?how\s(?:many|long|much)\b|\bwhat(?:\sis|'s|\sare)\s(?:an?\s|the\s)?\Z|"
+    r"\A\s?(?:how\s(?:many|long|much|do|can|should)|what\sshould|does|did|is|was|are|were|has)\b|"
+    r"\bwhat(?:\sis|'s|\sare)\s(?:an?\s|the\s)?\Z|"
     r"\bdifference\sbetween\b|\bhow\sto\s(?:write|start|structure|outline)\s(?:an?\s|my\s)?\Z|"
     r"(?:多少|什么是)[^，。]{0,4}\Z|(?:如何|怎[么样])[^，。]{0,6}\Z"
 )
-_QUESTION_AFTER = _pattern(r"[^，。,.]{0,8}(?:怎么|如何|怎样)写")
+_QUESTION_WHETHER = _pattern(r"(?:是不是|是否|有没有|能不能|够不够)[^，。]{0,8}\Z")
+_QUESTION_AFTER = _pattern(
+    r"[^，。,.]{0,8}(?:怎么|如何|怎样)写|[^。]{0,20}(?:从哪|(?:怎么|如何|怎样)开始|多久|多长时间|"
+    r"注意什么)"
+)
+_RECOMMENDED = _pattern(r"\b(?:recommend|suggest)\s[^.,]{0,40}\Z|推荐(?![语信词理])[^，。]{0,12}\Z")
+_WORKS = _pattern(
+    r"(?:左右|以内|以上|以下)?的?[^，。,.]{0,8}(?:[书籍]|小说|作品|books?\b|novels?\b)"
+)
 _LIMIT_OF_OTHERS = _pattern(r"\bthe\s\|\s?limit\b")
 _OUGHT = _pattern(
     r"\b(?:should|must|shall|needs?\sto|has\sto|have\sto|ought|ensure|make\ssure|"
     r"so\s(?:that\s)?it|so\sthat|until|want|"
     r"would\slike|please|if|can|to\shave|aim)\b|要|请|应|需|保证|确保|必须"
 )
-_CHANGED_FROM = _pattern(r"(?:\bfrom\s(?:about\s|around\s|the\s)?|从原?来?的?|由原?来?的?)\Z")
-_CHANGED_TO = _pattern(
-    r"[^,，。.]{0,24}?(?:\b(?:down\s|up\s)?(?:in)?to\b|"
-    r"[扩缩压增减删精提改变加][^，。]{0,6}[到成至为])"
-)
-_BY = _pattern(
-    r"\b(?:increase|reduc|decreas|shorten|cut|trim|longer|shorter|extend|"
-    r"grow)[^,.;]{0,24}\sby\s(?:about\s|"
-    r"around\s|approximately\s)?\Z|(?:减少|删去|删减|删掉|增加了?|扩充了?)\Z"
-)
-# 把一篇3000字的文章缩写成500字, "summarise a 3,000-word report in ..."
-_TAKEN = _pattern(r"[把将][^，。成为到]{0,16}\Z")
-_MADE = _pattern(
-    r"的[^。]{0,40}(?:[改缩扩写变压提浓精翻译][^。]{0,6}[成为到至]|压缩|缩减|精简|翻译|润色|浓缩|"
-    r"扩展)"
-)
-_TRANSFORM = _pattern(
-    r"\b(?:summari[sz]e|condense|shorten|proofread|edit|revise|review|analy[sz]e|critique|"
-    r"paraphrase|translate|"
-    r"rewrite|reword|expand|grade|evaluate|read|improve|polish|rephrase)\s(?:a|an|"
-    r"the)\s(?:[a-z-]{1,12}\s)?\Z|"
-    r"(?:总结|概括|缩写|压缩|润色|翻译|修改|改写|阅读|精简|提炼|扩写)(?:一下|"
-    r"了)?(?:一[篇段份个])?\Z"
-)
 _LEARNT = _pattern(
     r"(?:\b(?:vocabulary(?:\sof)?|learn(?:ing|ed)?|memori[sz]e|know|speaks?|typ(?:e|es|ing)|"
-    r"use(?:\sthese)?)|"
-    r"[认识]识?|词汇量?[^，。]{0,4}|背[诵会]?|记住|掌握|学会?了?|打字)" + _ROUGHLY
+    r"use\sthese)|"
+    r"[认识]识?|词汇量?[^，。]{0,4}|背[诵会]?|记住|掌握|学会?了?|打字)" + ROUGHLY
 )
+# "50 words that rhyme with cat" are a list.
+_LIST_OF_WORDS = _pattern(
+    r"\s(?:(?:that|which)\s(?:rhyme|start|begin|end|contain|mean|are|can)|rhyming|starting|"
+    r"beginning|ending|meaning|related|associated|(?:used\s)?to\sdescribe)\b|"
+    r"(?:[^，。,.]{0,6}以[^，。,.]{1,6}(?:开头|结尾))"
+)
+# What a program does to a text.
+_CODE = _pattern(
+    r"\b(?:python|javascript|typescript|java|sql|regex|regexp|php|html|css|c\+\+|bash|excel|api|"
+    r"function|method|textarea|varchar|input\sfield|text\s?box)\b|python|java|sql|excel|代码|"
+    r"正则|函数|接口|文本框|输入框|数据库|字段"
+)
+_DONE_BY_CODE = _pattern(
+    r"\b(?:truncat|limits?\b|validat|reject|split|chunk|input|restrict|returns?\b|counts?\b|"
+    r"checks?\b|trims?\b|first\b|than\b|longer|every\b)|截[断取]|限制|校验|判断|返回|分割|切分|"
+    r"拆分|"
+    r"检查|超过|输入"
+)
+_IN_OR_OF = _pattern(r"(?:\bin|(?<!list)(?<!set)(?<!group)\sof)\s(?:exactly\s|only\s|just\s)?\Z")
+_NAME = _pattern(r"名字|[店书网笔队司品]名|[起取]个?名|\bnames?\b")
 _SAYING = _pattern(
     r"(?:核心)?(?:方针|箴言|真言|口诀|成语|令\b|经\b|价值观|诀|名言|金句)|个?(?:核心|关键)"
 )
@@ -120,7 +102,6 @@ _PLACE_OF_PAGE = _pattern(r"(?:\b(?:first|last|next|of\sthe|every|on|to|across)|
 _QUOTE_BEFORE = _pattern(r"[\"“'‘]\Z")
 _QUOTE_AFTER = _pattern(r"[\"”'’,]")
 _QUOTED_HAN = _pattern(r"[“「『《][^”」』》]{0,60}\Z")
-
 _SPOKEN_FORMS = (
     r"speech|talk\b|presentation|script|podcast|toast|monologue|address\b|sermon|lecture|remarks|"
     r"keynote|"
@@ -140,6 +121,7 @@ _DURATION = _pattern(
     r"approximately|script|speech|时长|时间|"
     r"控制|长度|限时|篇幅|不超过|左右|以内"
 )
+_CLOCK = _pattern(r"\d\s?(?:分|minutes?\s(?:and\s)?|min\s)\Z")
 # What lasts an hour is seldom read out word for word.
 _HOUR_WORDS = 60 * WORDS_PER_MINUTE
 _EVENT = _pattern(
@@ -152,27 +134,24 @@ _EVENT = _pattern(
 def is_distractor(quantity: Quantity, around: Surroundings) -> bool:
     """Whether an amount is surely not the length that was asked for."""
     return (
-        _is_source(around)
+        is_source(around)
         or _is_fact(around)
         or _is_rate(around)
-        or _is_change(around)
+        or is_change(around)
         or _is_too_small(quantity, around)
         or (quantity.unit == "pages" and _is_no_text_page(around))
         or (quantity.unit == "minutes" and not _is_spoken(quantity, around))
     )
 
 
-def _is_source(around: Surroundings) -> bool:
-    before = around.before
-    if _SOURCE_BEFORE.search(before) or _SOURCE_BEFORE_HAN.search(before):
-        return True
-    if _TAKEN.search(around.clause) and _MADE.match(around.after):
-        return True
-    return bool(_TRANSFORM.search(before)) or _SOURCE_AFTER.match(around.after) is not None
-
-
 def _is_fact(around: Surroundings) -> bool:
     if _QUESTION.search(around.before) or _QUESTION_AFTER.match(around.after):
+        return True
+    if _RECOMMENDED.search(around.before) and _WORKS.match(around.after):
+        return True
+    if _QUESTION_WHETHER.search(around.before) or _LIST_OF_WORDS.match(around.after):
+        return True
+    if _CODE.search(around.before) and _DONE_BY_CODE.search(around.clause):
         return True
     if _LIMIT_OF_OTHERS.search(around.before + "|" + around.after):
         return True
@@ -198,23 +177,20 @@ def _is_rate(around: Surroundings) -> bool:
     return bool(_RATE_AFTER.match(around.after) or _RATE_BEFORE.search(around.before))
 
 
-def _is_change(around: Surroundings) -> bool:
-    if _BY.search(around.before):
-        return True
-    return bool(_CHANGED_FROM.search(around.before) and _CHANGED_TO.match(around.after))
-
-
 def _is_too_small(quantity: Quantity, around: Surroundings) -> bool:
     """Counts of words or characters that are a form rather than a length."""
     if quantity.unit == "characters":
         return quantity.number < 100
     if quantity.unit != "words" or quantity.high_words >= 30:
         return False
-    if quantity.high_words < 3 or _SAYING.match(around.after):
+    if quantity.high_words < 3 or _SAYING.match(around.after) or _NAME.search(around.before):
         return True
     bounded = quantity.bound != "about" or quantity.low_words < quantity.high_words
     return not (
-        bounded or quantity.attributive or re.match(r"\s?(?:左右|long|in\slength)", around.after)
+        bounded
+        or quantity.attributive
+        or _IN_OR_OF.search(around.before)
+        or re.match(r"\s?(?:左右|long|in\slength)", around.after)
     )
 
 
@@ -224,6 +200,8 @@ def _is_no_text_page(around: Surroundings) -> bool:
 
 
 def _is_spoken(quantity: Quantity, around: Surroundings) -> bool:
+    if _CLOCK.search(around.before):
+        return False
     following = _SPOKEN_NEXT.match(around.after)
     if quantity.attributive and following is None:
         return False

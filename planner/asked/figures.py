@@ -29,7 +29,9 @@ _LONGEST_FIRST = sorted(_SUFFIXES, key=len, reverse=True)
 _UNITS = "|".join(sorted((w for w in _ENGLISH if w not in _NO_NUMBER_ALONE), key=len, reverse=True))
 _DIGITS = r"(?:[0-9０-９]{1,3}(?:[,，][0-9０-９]{3}){1,3}|[0-9０-９]{1,8})(?:[.．][0-9０-９]{1,3})?"
 _SUFFIX = r"(?:\s?(?:k|w|thousand|hundred|million)(?![a-z])|\s?[百千万萬])"
-_FIGURES = rf"(?<![0-9０-９$€£¥￥#])(?<![0-9０-９][.．,，])(?:{_DIGITS})(?:{_SUFFIX})?"
+# 2万5千, 1万2, 3千5百: figures with a scale, and more of them.
+_MIXED = r"[0-9]{1,3}\s?[万萬w千]\s?[0-9]{1,4}(?:\s?[千百])?"
+_FIGURES = rf"(?<![0-9０-９$€£¥￥#])(?<![0-9０-９][.．,，])(?:{_MIXED}|(?:{_DIGITS})(?:{_SUFFIX})?)"
 _WORDS = (
     r"\b(?:half\sa|(?:a\s)?couple(?:\sof)?|(?:a\s)?dozen|"
     rf"a(?=[\s-](?:hundred|thousand|million|full[\s-]page|page\s(?:of|about|on|long)))|{_UNITS})"
@@ -45,6 +47,7 @@ _HAN = (
 NUMBER = rf"(?:{_FIGURES}|{_WORDS}|{_HAN})"
 """A pattern for one number; compile with ``re.IGNORECASE``."""
 
+_MIXED_FIGURE = re.compile(r"([0-9]{1,3})\s?([万萬w千])\s?([0-9]{1,4})\s?([千百])?")
 _FIGURE = re.compile(rf"({_DIGITS})\s?(\D{{0,12}})\Z", re.IGNORECASE)
 # 两三千, 七八百: two digits in a row and a scale are a range.
 _SAID_AS_RANGES = (
@@ -66,10 +69,13 @@ _NEIGHBOURS = re.compile(r"([一二两三四五六七八])([二两三四五六�
 def read_number(text: str) -> float:
     """The value of a text that ``NUMBER`` matched, 0 for one of noughts.
 
-    Worked numbers: "1.5万" = 15,000; "3k" = 3,000; "两千五" = 2,500;
+    Worked numbers: "1.5万" = 15,000; "3k" = 3,000; "两千五" = 2,500; "2万5千" = 25,000;
     "twenty-five hundred" = 2,500; "a couple of thousand" = 2,000.
     """
     text = text.strip().lower()
+    mixed = _MIXED_FIGURE.fullmatch(text)
+    if mixed is not None:
+        return _read_mixed(mixed)
     figure = _FIGURE.fullmatch(text)
     if figure is not None:
         digits = figure[1].replace(",", "").replace("，", "").replace("．", ".")
@@ -97,6 +103,13 @@ def scale_of(text: str) -> int:
         if stripped.endswith(suffix) and stripped != suffix:
             return _SUFFIXES[suffix]
     return 1
+
+
+def _read_mixed(figures: re.Match[str]) -> float:
+    """Worked number: "1万2" = 10,000 + 2,000: a last digit alone is a tenth of the scale."""
+    scale = _SUFFIXES[figures[2]]
+    rest = _SUFFIXES.get(figures[4] or "", scale // 10 if len(figures[3]) == 1 else 1)
+    return float(figures[1]) * scale + float(figures[3]) * rest
 
 
 def _read_english(text: str) -> float:

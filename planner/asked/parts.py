@@ -31,19 +31,20 @@ _HAN_ITEMS = (
 )
 
 _EACH_BEFORE = _pattern(
-    rf"\b(?:each|every|per)(?:\sof\s(?:the|these|which|"
+    rf"(?<!words\s)(?<!pages\s)\b(?:each|every|per)\b(?:\sof\s(?:the|these|which|"
     rf"them)(?:\s\w{{1,12}})?)?(?:\s[a-z'’-]{{1,16}}){{0,3}}?(?:\s(?P<noun>{_ITEM_NOUNS})\b)?"
     r"[^.;:]{0,60}\Z"
 )
 
 _EACH_AFTER = _pattern(
     rf"\)?,?\s?(?:long\s|in\slength\s)?(?:each\b|apiece|(?:per|for\s(?:each|every)|in\s(?:each|"
-    rf"every)|an?)\s(?:\w{{1,12}}\s)?(?P<noun>{_ITEM_NOUNS})\b|per\s(?P<other>\w{{3,14}}))"
+    rf"every)|(?<!,\s)an?)\s(?:\w{{1,12}}\s)?(?P<noun>{_ITEM_NOUNS})\b|per\s(?P<other>\w{{3,14}}))"
 )
 
 _EACH_HAN = re.compile(
     rf"[每各](?:一)?(?:(?:个|大|小)(?P<noun>{_HAN_ITEMS})?|"
-    rf"(?P<other>{_HAN_ITEMS}))?[^。；;\n]{{0,24}}\Z"
+    rf"(?P<other>{_HAN_ITEMS}))?[^。；;\n]{{0,24}}\Z|"
+    rf"[，,、；;]一(?P<one>[章集幕段节回])[大约概]{{0,2}}\Z"
 )
 
 _EACH_HAN_AFTER = re.compile(
@@ -85,7 +86,8 @@ _NAMES = (
     r"section|analysis|"
     r"analysis\ssection)|section\s[\w]{1,5}|chapter\s[\w]{1,8}|part\s[\w]{1,5}|"
     r"paragraph\s[\w]{1,5}|"
-    r"开头|引言|前言|导语|引子|序言|导言|绪论|背景|正文|主体|中间|结尾|结语|结论|总结|摘要|"
+    r"开头|引言|前言|导语|引子|序言|导言|绪论|背景|正文|主体|中间|结尾|结语|结论|"
+    r"总结(?![成为到至])|摘要|"
     r"开场白?|开篇|尾声|"
     r"第[一二三四五六七八九十\d]{1,3}(?:部分|章|节|段|幕)"
 )
@@ -136,7 +138,8 @@ def each_of(around: Surroundings) -> str | None:
     ):
         if match is not None:
             groups = match.groupdict()
-            return groups["noun"] or groups.get("other") or ("" if match.re.flags & re.I else "篇")
+            unnamed = "" if match.re.flags & re.I else "个"
+            return groups["noun"] or groups.get("other") or groups.get("one") or unnamed
     return None
 
 
@@ -198,7 +201,11 @@ def is_the_piece(text: str, quantity: Quantity, name: str) -> bool:
     asked = text[: min(160, quantity.start)] + text[quantity.start : quantity.end + 24]
     near = text[max(0, quantity.start - 60) : quantity.end + 24]
     return any(
-        re.search(rf"(?:{MAKE.pattern}|\A){_STRAIGHT}{re.escape(name)}", each, re.IGNORECASE)
+        re.search(
+            rf"(?:(?:{MAKE.pattern})(?:(?:\sme)?\swith)?|\A){_STRAIGHT}{re.escape(name)}",
+            each,
+            re.IGNORECASE,
+        )
         is not None
         for each in (asked, near)
     )
@@ -236,8 +243,9 @@ def _read_count(region: str, match: re.Match[str]) -> list[tuple[float, float]]:
 def _count_patterns(noun: str) -> list[re.Pattern[str]]:
     between = rf"(?P<count>{NUMBER})(?:\s?(?:-|–|~|～|至|到|to|or)\s?(?P<to>{NUMBER}))?"
     if noun and noun[0] >= "一":
-        measure = f"(?:个|大|小|条)?{noun}" if noun != "个" else "个"
-        return [re.compile(rf"(?<!第){between}{measure}")]
+        # 每个 may stand for pieces (篇), or for anything that is counted.
+        measures = [f"(?:个|大|小|条)?{noun}"] if noun != "个" else ["篇", f"(?:{_HAN_ITEMS})"]
+        return [re.compile(rf"(?<!第){between}{measure}") for measure in measures]
     stem = re.sub(r"(?:ies|y|s)\Z", "", noun.lower())
     if stem:
         return [

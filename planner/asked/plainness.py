@@ -21,7 +21,8 @@ _TOTAL = _pattern(
 _TOTAL_AFTER = _pattern(r"[\s,)]{0,2}(?:in\stotal|overall|altogether|total\b|in\sall)")
 
 LENGTH_KEY = _pattern(
-    r"word\s?(?:count|limit|length)s?|wordcount|\blength\b|\blimit|number\sof\swords|duration|"
+    r"word\s?(?:count|limit|length)s?|wordcount|\blength\b|\blenght\b|\blenth\b|\blimit|"
+    r"number\sof\swords|duration|"
     r"字数|篇幅|长度|时长|"
     r"全文|文字|字长|\blong\b|\bsize\b"
 )
@@ -29,15 +30,18 @@ LENGTH_KEY = _pattern(
 _LONG_AFTER = _pattern(r"[\s)]{0,2}(?:in\slength|long\b|of\slength)")
 
 MAKE = _pattern(
-    r"\b(?:write|writing|draft|create|compose|generate|produce|prepare|make|give|provide|develop|"
+    r"\b(?:write|writing|wrte|wrtie|wirte|rite|draft|reply|output|publish|supply|submit|create|"
+    r"compose|generate|produce|prepare|make|give|provide|develop|"
     r"craft|pen|"
     r"summari[sz]e|review|critique|rewrite|expand|condense|shorten|explain|describe|discuss|"
     r"design|complete|turn|deliver|"
     r"compile|brainstorm|needs?|wants?|looking\sfor|help|do|build|outline|tell|continue|extend|"
     r"reduce|cut|trim|"
-    r"answer|respond|compress|elaborate|introduce|form)\b|写|撰|创作|生成|起草|编|拟|制作|设计|请|"
+    r"answer|respond|compress|elaborate|introduce|form)\b|写|口述|撰|创作|生成|起草|编|拟|制作|"
+    r"设计|请|"
     r"帮|需要|来一?[篇个段份]|"
-    r"给我|输出|总结|概括|[改扩缩]|翻译|润色|介绍|分析|解读|整理|出一|做一|形成|作一|讲|策划|准备|"
+    r"给我|给一[个篇段份部]|输出|总结|概括|[改扩缩]|翻译|润色|介绍|分析|解读|整理|出一|做一|形成|"
+    r"作一|讲|策划|准备|"
     r"为"
 )
 
@@ -59,7 +63,8 @@ DELIVERABLE = _pattern(
     r"response|"
     r"answer|作文|文章|论文|小说|报告|散文|故事|评论|总结|攻略|稿|文案|传记|纪要|简历|教案|方案|"
     r"心得|读后感|书评|介绍|指南|信|短文|长文|日记|"
-    r"议论文|记叙文|说明文|演讲|发言)"
+    r"议论文|记叙文|说明文|演讲|发言|检讨|汇报|体会|感想|观后感|影评|推荐语|评语|[甜虐爽软]文|"
+    r"短篇|中篇|长篇|entry|entries|scene|monologue|reflection|bio\b)"
 )
 
 _WHOLE_CLAUSE = _pattern(
@@ -80,17 +85,27 @@ _IN_SO_MANY = _pattern(
     r"(?:of|at)\s(?:[a-z]{1,14}\s){0,4}|[用以在])\Z"
 )
 
+# So plain a command is one even in the midst of a source.
+_COMMAND = _pattern(
+    r"(?:\A|[.,;:，。；：]\s?)(?:please\s|and\s|then\s|now\s){0,2}write\s(?:me\s)?an?\s\Z|"
+    r"(?:\A|[.,;:，。；：]\s?)请(?:你|您|帮我)?(?:据此)?[撰编]?写一[篇份个]\Z"
+)
 _ON = _pattern(r"\s(?:on|about)\b")
 # "开题报告5000字": a prompt that is no sentence.
 _KIND_ALONE = _pattern(
     r"(?!.{0,8}[这那该此本原])[^，。,.\s]{0,10}(?:文章|论文|小说|报告|散文|故事|评论|总结|作文|"
     r"演讲稿|稿|方案|"
-    r"心得|读后感|essay|article|story|report)[\s:：]{0,2}(?:约|大约)?"
+    r"心得|体会|有感|感想|汇报|检讨书?|影评|观后感|读后感|essay|article|story|"
+    r"report)[\s:：]{0,2}(?:约|大约)?"
 )
 # A line of a list of requirements that ends in the amount.
+# What may stand before an amount that begins a line.
+_LEAD = " -*#>~≈约近"
+_COUNTED = _pattern(r"\A\s{0,3}(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s")
 _LIST_ITEM = _pattern(r"\s{0,4}(?:[-*•·]|\(?\d{1,2}[.)、）．])\s?[^\n。.;；]{0,60}")
 _CLAUSE_OVER = re.compile(
-    r"(?:左右|以内|以上|之间|上下|字?以下|内|minimum|max|long)?\s?(?:\Z|[，,。.;；)）\]】\n、])"
+    r"(?:左右|以内|以上|之间|上下|字?以下|内|minimum|max|long|-?ish)?\s?(?:\Z|"
+    r"[，,。.;；)）\]】\n、])"
 )
 
 
@@ -107,16 +122,16 @@ def plainness(quantity: Quantity, around: Surroundings) -> int:
         or _LONG_AFTER.match(around.after) is not None
     )
     plain += 3 * (_OUGHT.search(around.clause) is not None or quantity.bound != "about")
-    plain += 3 * (not around.line.strip() and _ON.match(around.after) is not None)
+    plain += 3 * (not around.line.strip(_LEAD) and _ON.match(around.after) is not None)
     kind = DELIVERABLE.match(around.after) is not None
-    plain += 2 * kind + 2 * (kind and not around.line.strip(" -*#>"))
+    plain += 2 * kind + 2 * (kind and not _COUNTED.sub("", around.line).strip(_LEAD))
     plain += 3 * (_IN_SO_MANY.search(around.before) is not None)
     alone = _WHOLE_CLAUSE.fullmatch(around.clause) and _CLAUSE_OVER.match(around.after)
     listed = _LIST_ITEM.fullmatch(around.line) and not around.after.strip()
     told = _KIND_ALONE.fullmatch(around.line) and _CLAUSE_OVER.match(around.after)
     plain += 3 * (alone is not None or bool(listed) or told is not None)
-    plain += 3 * is_total(around)
-    return plain - 4 * around.pasted - 3 * around.far
+    plain += 3 * is_total(around) + 5 * (_COMMAND.search(around.before) is not None)
+    return plain - 6 * around.pasted - 3 * around.far
 
 
 def is_total(around: Surroundings) -> bool:

@@ -30,7 +30,11 @@ HAN_READ_PER_MINUTE = 400
 CHARACTERS_PER_WORD = 6
 
 _EN_UNIT = (
-    r"words?|wds|(?:chinese\s|han\s)characters?|characters?|chars|(?:a4\s|full\s|typed\s|"
+    r"(?:(?:more|additional|extra|further|new)\s)?words?|wo?rds|wrd|wrods|wds|"
+    # "1500w", but neither 2w (20,000) nor 800W (watts)
+    r"(?-i:w)(?<=[0-9]{3}w)(?=\s?(?:[,.;)\n]|\Z)|\s(?:essay|article|report|story|paper|blog|post|"
+    r"assignment|summary|reflection))|(?:chinese\s|han\s)characters?|characters?|chars|(?:a4\s|"
+    r"full\s|typed\s|"
     r"single[- ]spaced\s|double[- ]spaced\s)?pages?|minutes?|mins?|seconds?|secs?|hours?"
 )
 _HAN_UNIT = (
@@ -46,15 +50,17 @@ _SEPARATOR = (
 )
 _PLUS = r"(?:\s?(?P<plus>\+|多|余|来|几)(?:个)?)?"
 _QUANTITY = re.compile(
-    rf"(?P<low>{NUMBER})(?:{_SEPARATOR}(?P<high>{NUMBER}))?{_PLUS}"
+    rf"(?P<low>{NUMBER})(?:{_SEPARATOR}(?P<high>{NUMBER}))?{_PLUS}(?:-?\s?ish)?(?:\s?[(（][0-9,]{{1,7}}[)）])?"
     rf"(?:(?P<en>\s?[-‐‑–]?\s?)(?P<en_unit>{_EN_UNIT})(?![a-z])|\s?(?P<han_unit>{_HAN_UNIT}))",
     re.IGNORECASE,
 )
 # "Word count: 1500", "字数要求在2000～2500": the number stands without its unit.
 _KEYED = re.compile(
-    r"(?P<key>(?:word\s?(?:count|limit|length|range|target)|wordcount|(?:number\sof\s)words|字数|"
+    r"(?P<key>(?:(?<![^\n])[-*•\s]{0,4}(?:total\s)?words(?=\s?[:：=])|"
+    r"(?P<chars>character\s?(?:count|limit|max(?:imum)?))|word\s?(?:count|limit|length|range|"
+    r"target)|wordcount|(?:number\sof\s)words|字数|"
     r"篇幅)[\u4e00-\u9fff\s*_]{0,8}?(?:\s(?:is|of|at|should\sbe|must\sbe|between|around|about|"
-    r"approximately|approx\.?|range)){0,3}\s?[:：=(（]?[\s*_]{0,4}(?:about|around|approximately|"
+    r"approximately|approx\.?|range)){0,3}\s?[:：=(（–-]?[\s*_]{0,4}(?:about|around|approximately|"
     r"approx\.?|between|from|min\.?|max\.?|at\sleast|at\smost|up\sto|不少于|不超过|约|大约|[~≥≤><]"
     rf")?\s?)(?P<low>{NUMBER})(?:{_SEPARATOR}(?P<high>{NUMBER}))?{_PLUS}",
     re.IGNORECASE,
@@ -80,7 +86,8 @@ _AT_LEAST_BEFORE = re.compile(
 _AT_MOST_BEFORE = re.compile(
     r"(?:at\smost|(?:no|not)\s(?:more|longer|greater)\sthan|not\s(?:to\s)?(?:exceed|go\sover|"
     r"surpass)"
-    r"(?:ing)?|n[o']t\sexceed|without\sexceeding|within|under|below|"
+    r"(?:ing)?|n[o'’]?t\s(?:exceed|go\s(?:over|above|beyond))|without\sexceeding|within|under|"
+    r"below|"
     r"(?<!no\s)(?<!not\s)(?<!not\sbe\s)(?:less|fewer|shorter)\sthan|up\sto|maximum(?:\s(?:of|"
     r"length|word\scount|is|length\sof|"
     r"word\scount\sof))?|max\.?|limit(?:ed)?(?:\s(?:to|of|is))?|cap(?:ped)?(?:\s(?:at|of))?|<=?|≤|"
@@ -148,7 +155,7 @@ def _measure(text: str, match: re.Match[str]) -> Quantity | None:
     if match[0] == "千字" and text[match.end() : match.end() + 1] == "文":
         return None  # 千字文, the book
     han = groups.get("han_unit")
-    english = groups.get("en_unit")
+    english = groups.get("en_unit") or groups.get("chars")
     before = text[max(0, match.start("low") - _LOOK_CHARS) : match.start("low")]
     after = text[match.end() : match.end() + _LOOK_CHARS]
     unit, rate = _rate(han or "", (english or "").lower(), before + " " + after)
@@ -161,7 +168,7 @@ def _measure(text: str, match: re.Match[str]) -> Quantity | None:
         high_words=high,
         number=numbers[1],
         unit=unit,
-        bound=_bound(before, after, more=groups["plus"] is not None),
+        bound=_bound(before, after, more=groups["plus"] not in (None, "来")),
         attributive=_attributive(groups.get("en"), english, after),
         keyed="key" in groups,
         margin_words=_margin(margin, high, rate),

@@ -6,6 +6,7 @@ Windows are bounded, so looking around every amount of a prompt stays linear in 
 import re
 from dataclasses import dataclass
 
+from planner.asked.paste import HEAD_CHARS
 from planner.asked.quantities import Quantity
 
 _BEFORE_CHARS = 240
@@ -16,27 +17,14 @@ _SENTENCE_END = re.compile(
 )
 _CLAUSE_END = re.compile(r"[，,、:：（(）)—。！？!?；;\n]|\s[-–]\s|\.(?=\s)")
 
-HEAD_CHARS = 3_000
 TAIL_CHARS = 2_000
-_LONG_CHARS = 800
-_LAST_WORDS_CHARS = 1_000
 
-_MARKER = re.compile(
-    r"(?:\b(?:reference(?:\s(?:text|material))?s?|source(?:\s(?:text|material))?|text|article|"
-    r"passage|"
-    r"document|transcript|excerpt|original|manuscript|draft|thesis|essay|story|email|data|"
-    r"materials?|"
-    r"content|paper|report|report\sdata|below|as\sfollows)[^\n:：。.]{0,60}?[:：]|"
-    r"(?:参考|范文|原文|材料|资料|素材|全文|文章|论文|内容|报告|如下|附件|案例|数据|背景)"
-    r"[^\n:：。，]{0,24}?[:：]|```|<(?:document|article|text|context|source)>|\"{3})",
-    re.IGNORECASE,
-)
-# What such a marker introduces when it is no source.
-_OWN_WORDS = re.compile(
-    r"requirement|instruction|criteria|cover|includ|outline|structure|aspect|section|point|"
-    r"question|"
-    r"task|topic|word|length|limit|format|style|focus|要求|包[含括]|需|结构|提纲|方面|重点|字数|"
-    r"篇幅|主题|题目|格式|部分|规范|撰写|围绕|风格",
+_BRIEF_CHARS = 600
+_FEW_WORDS = 30
+# What says or asks something of an amount rather than asks for it.
+_SAYS = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|worth|how|why|what|who|which|does|did|if|when|whether|"
+    r"only)\b|n['’]t\b|['’]s\s(?:only|just)|[?？吗呢了有是够第]|多少|怎[么样]|如何|什么|识字|词汇",
     re.IGNORECASE,
 )
 
@@ -50,6 +38,7 @@ class Surroundings:
     line: what its line holds before it.
     pasted: it stands in material that was pasted beside the request.
     far: it stands neither near the beginning nor near the end of the prompt.
+    bare: nothing is said or asked of it, and the prompt is brief: "blog post | 800 words | cats".
     """
 
     before: str
@@ -58,6 +47,7 @@ class Surroundings:
     line: str
     pasted: bool
     far: bool
+    bare: bool
 
 
 def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Surroundings:
@@ -73,24 +63,14 @@ def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Sur
         line=before[before.rfind("\n") + 1 :],
         pasted=paste[0] <= quantity.start < paste[1],
         far=HEAD_CHARS <= quantity.start < len(text) - TAIL_CHARS,
+        bare=_is_bare(text, quantity, sentence + after[: stop.end() if stop else len(after)]),
     )
 
 
-def find_paste(text: str) -> tuple[int, int]:
-    """Where pasted material begins and ends: after a marker such as "Reference:" that introduces
-    something long; the last words of a prompt may be the request again, so they are no paste.
-
-    (len, len) where there is none.
-    """
-    last = len(text) - _LAST_WORDS_CHARS
-    for marker in _MARKER.finditer(text[:HEAD_CHARS]):
-        if last - marker.end() < _LONG_CHARS:
-            break
-        start = text.rfind("\n", 0, marker.start()) + 1
-        said = _last_part(_CLAUSE_END, text[start : marker.start()]) + marker[0]
-        if _OWN_WORDS.search(said) is None:
-            return marker.end(), last
-    return len(text), len(text)
+def _is_bare(text: str, quantity: Quantity, sentence: str) -> bool:
+    """In a brief prompt an amount of words of which nothing is said is what is asked for."""
+    few = len(text) > _BRIEF_CHARS or quantity.low_words < _FEW_WORDS
+    return quantity.unit == "words" and not few and _SAYS.search(sentence) is None
 
 
 def _last_part(ends: re.Pattern[str], text: str) -> str:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.asked import distractors, figures, parts, plainness, quantities, surroundings
+from planner.asked import (
+    distractors,
+    figures,
+    parts,
+    paste,
+    plainness,
+    quantities,
+    sources,
+    surroundings,
+)
 from planner.length import NOTHING, Asked, from_field, read_conversation, read_length
 
 DATA = Path(__file__).parents[1] / "data"
@@ -121,7 +130,10 @@ def test_of_very_many_amounts_the_first_and_the_last_are_weighed() -> None:
 
 
 def patterns() -> list[tuple[str, re.Pattern[str]]]:
-    modules = (distractors, figures, parts, plainness, quantities, surroundings)
+    modules = (
+        *(distractors, figures, parts, paste, plainness),
+        *(quantities, sources, surroundings),
+    )
     return [
         (f"{module.__name__}.{name}", value)
         for module in modules
