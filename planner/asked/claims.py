@@ -49,6 +49,7 @@ class Claim:
 
 
 _MAIN = re.compile(r"main|body|正文|主体|核心|core", re.IGNORECASE)
+_TITLE = re.compile(r"titles?|headlines?|标题|题目|书名|昵称", re.IGNORECASE)
 _SHORT_CLAUSE_CHARS = 16
 _OPENED = re.compile(r"[(（][^()（）,，.。]{0,16}\Z")
 _CLOSED = re.compile(r"[^()（）,，.。]{0,8}[)）]")
@@ -100,5 +101,7 @@ def _judge(text: str, quantity: Quantity, around: Surroundings) -> Claim:
     if len(around.clause) <= _SHORT_CLAUSE_CHARS:
         # "第一章2000字，": nothing but the share.
         claim = replace(claim, plain=claim.plain + 3)
-    main = _MAIN.search(name) is not None or is_the_piece(text, quantity, name)
+    main = _MAIN.search(name) is not None or (
+        _TITLE.fullmatch(name) is None and is_the_piece(text, quantity, name)
+    )
     return replace(claim, role="label" if is_label(name) else "part", name=name, main=main)

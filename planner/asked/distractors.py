@@ -5,6 +5,7 @@ It must not find amounts or choose among them.
 
 import re
 
+from planner.asked.plainness import TIME_TO_SPEAK
 from planner.asked.quantities import WORDS_PER_MINUTE, Quantity
 from planner.asked.sources import ROUGHLY, is_change, is_source
 from planner.asked.surroundings import Surroundings
@@ -56,6 +57,9 @@ _QUESTION_AFTER = _pattern(
     r"[^，。,.]{0,8}(?:怎么|如何|怎样)写|[^。]{0,20}(?:从哪|(?:怎么|如何|怎样)开始|多久|多长时间|"
     r"注意什么)"
 )
+_QUESTION_END = _pattern(r"[^。]{0,40}吗\Z|[^。]{0,20}怎么办")
+_REQUEST = _pattern(r"帮|请|可以|能|麻烦|给")
+_CAN_YOU = _pattern(r"\A\s?can\syou\s(?:write|generate|output)\s(?:more\sthan|over|up\sto)\s\Z")
 _RECOMMENDED = _pattern(r"\b(?:recommend|suggest)\s[^.,]{0,40}\Z|推荐(?![语信词理])[^，。]{0,12}\Z")
 _WORKS = _pattern(
     r"(?:左右|以内|以上|以下)?的?[^，。,.]{0,8}(?:[书籍]|小说|作品|books?\b|novels?\b)"
@@ -76,6 +80,10 @@ _LIST_OF_WORDS = _pattern(
     r"\s(?:(?:that|which)\s(?:rhyme|start|begin|end|contain|mean|are|can)|rhyming|starting|"
     r"beginning|ending|meaning|related|associated|(?:used\s)?to\sdescribe)\b|"
     r"(?:[^，。,.]{0,6}以[^，。,.]{1,6}(?:开头|结尾))"
+)
+_WRITES_CODE = _pattern(
+    r"\bwrite\s(?:me\s)?(?:an?\s|the\s)?(?:\w{2,12}\s){0,3}(?:script(?=\s(?:that|to|in|which))|"
+    r"function|regex|query|macro|code)\b|写[^，。]{0,8}(?:代码|脚本程序|函数|程序|正则)"
 )
 # What a program does to a text.
 _CODE = _pattern(
@@ -151,7 +159,9 @@ def _is_fact(around: Surroundings) -> bool:
         return True
     if _QUESTION_WHETHER.search(around.before) or _LIST_OF_WORDS.match(around.after):
         return True
-    if _CODE.search(around.before) and _DONE_BY_CODE.search(around.clause):
+    if _QUESTION_END.match(around.after) and not _REQUEST.search(around.before):
+        return True
+    if _is_for_code(around) or _CAN_YOU.search(around.before):
         return True
     if _LIMIT_OF_OTHERS.search(around.before + "|" + around.after):
         return True
@@ -170,7 +180,14 @@ def _is_fact(around: Surroundings) -> bool:
         or _IS_FACT.search(around.before)
         or _FACT_BEFORE_HAN.search(around.before)
     )
-    return found is not None and _OUGHT.search(around.clause) is None
+    ought = _OUGHT.search(around.clause) or TIME_TO_SPEAK.match(around.after)
+    return found is not None and ought is None
+
+
+def _is_for_code(around: Surroundings) -> bool:
+    if _WRITES_CODE.search(around.before):
+        return True
+    return bool(_CODE.search(around.before) and _DONE_BY_CODE.search(around.clause))
 
 
 def _is_rate(around: Surroundings) -> bool:
@@ -211,4 +228,6 @@ def _is_spoken(quantity: Quantity, around: Surroundings) -> bool:
         _EVENT.search(around.before) or quantity.low_words >= _HOUR_WORDS
     ):
         return False
+    if TIME_TO_SPEAK.match(around.after):
+        return True
     return _DURATION.search(around.before[-48:] + around.after[:8]) is not None

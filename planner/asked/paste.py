@@ -32,18 +32,19 @@ _OWN_WORDS = re.compile(
 _WORK = (
     r"(?:\b(?:summari[sz]e|expand|extend|lengthen|rewrite|re-?write|reword|paraphrase|rephrase|"
     r"shorten|condense|proofread|edit|polish|improve|correct|fix|translate|reply|respond|critique|"
-    r"grade|simplify|humani[sz]e|reduce|continue|trim|cut|count|turn|answer|read|look\sat)|阅读|"
-    r"回答|总结|概括|缩写|扩写|改写|续写|"
-    r"润色|翻译|修改|点评|评价|压缩|缩短|精简|提炼|整理|数一下|批改|摘要|[减增][少加]|[把将]|根据|"
-    r"指出|检查|改[到成为至]|"
+    r"grade|simplify|humani[sz]e|reduce|continue|trim|cut|count|turn|answer|read|look\sat|"
+    r"following|below)|下面|以下|下列|这[篇段]|降重|阅读|回答|总结|概括|缩写|扩写|改写|续写|润色|翻译|修改|点评|"
+    r"评价|压缩|缩短|精简|提炼|整理|数一下|批改|摘要|[减增][少加]|[把将]|根据|指出|检查|改[到成为至]|"
     r"\b(?:does|is|check)\s(?:this|my)\b)"
 )
 _WORK_ON = re.compile(
-    rf"{_WORK}(?P<said>[^\n:：]{{0,120}}?)"
-    r"(?:[:：](?P<asked>[^\n:：]{1,80}[?？])\n\s{0,3}|[:：]\s{0,3}|(?P<line>\n|[?？])\s{0,3})",
+    # Looked for everywhere, for one may stand inside another's sentence.
+    rf"(?=(?P<all>{_WORK}(?P<said>[^\n:：]{{0,120}}?)"
+    r"(?:[:：](?P<asked>[^\n:：]{1,80}[?？])\n\s{0,3}|[:：]\s{0,3}|(?P<line>\n|[?？])\s{0,3})))",
     re.IGNORECASE,
 )
 _OWN_NOUNS = re.compile(
+    r"includ|cover\b|aspect|points|包[含括]|方面|"
     r"requirement|instruction|criteri|guideline|outline|structure|question|task|topic|prompt|"
     r"assignment|key\s?word|rubric|要求|结构|提纲|大纲|主题|题目|问题|任务|关键词|格式|如何|怎么",
     re.IGNORECASE,
@@ -93,20 +94,20 @@ def _find_worked_on(text: str) -> tuple[int, int]:
     for marker in _WORK_ON.finditer(text[:_ASKING_CHARS]):
         if marker["asked"] is None and not _introduces(marker):
             continue
-        rest = text[marker.end() :].rstrip()
-        if _TRANSLATE.search(marker[0]) and "\n" not in rest:
-            return marker.end(), len(text)
+        rest = text[marker.end("all") :].rstrip()
+        if _TRANSLATE.search(marker["all"]) and "\n" not in rest:
+            return marker.end("all"), len(text)
         if _REQUIREMENTS.match(rest) or _KEY_LINE.search(rest[:_ASKING_CHARS]):
             continue
         if _size(rest[:_PROSE_CHARS]) >= _PROSE_CHARS:
-            return marker.end(), _end_of_work(text, marker.end())
+            return marker.end("all"), _end_of_work(text, marker.end("all"))
     return len(text), len(text)
 
 
 def _introduces(marker: re.Match[str]) -> bool:
     if _OWN_NOUNS.search(marker["said"]):
         return False
-    return marker["line"] is None or _REFERENCE.search(marker[0]) is not None
+    return marker["line"] is None or _REFERENCE.search(marker["all"]) is not None
 
 
 def _end_of_work(text: str, start: int) -> int:

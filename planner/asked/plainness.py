@@ -90,6 +90,8 @@ _COMMAND = _pattern(
     r"(?:\A|[.,;:，。；：]\s?)(?:please\s|and\s|then\s|now\s){0,2}write\s(?:me\s)?an?\s\Z|"
     r"(?:\A|[.,;:，。；：]\s?)请(?:你|您|帮我)?(?:据此)?[撰编]?写一[篇份个]\Z"
 )
+# "I have 3 minutes to speak."
+TIME_TO_SPEAK = _pattern(r"\s(?:to|for)\s(?:speak|talk|present|pitch|fill)")
 _ON = _pattern(r"\s(?:on|about)\b")
 # "开题报告5000字": a prompt that is no sentence.
 _KIND_ALONE = _pattern(
@@ -122,7 +124,7 @@ def plainness(quantity: Quantity, around: Surroundings) -> int:
         or _LONG_AFTER.match(around.after) is not None
     )
     plain += 3 * (_OUGHT.search(around.clause) is not None or quantity.bound != "about")
-    plain += 3 * (not around.line.strip(_LEAD) and _ON.match(around.after) is not None)
+    plain += 3 * (not around.before.strip(_LEAD) and _ON.match(around.after) is not None)
     kind = DELIVERABLE.match(around.after) is not None
     plain += 2 * kind + 2 * (kind and not _COUNTED.sub("", around.line).strip(_LEAD))
     plain += 3 * (_IN_SO_MANY.search(around.before) is not None)
@@ -130,6 +132,7 @@ def plainness(quantity: Quantity, around: Surroundings) -> int:
     listed = _LIST_ITEM.fullmatch(around.line) and not around.after.strip()
     told = _KIND_ALONE.fullmatch(around.line) and _CLAUSE_OVER.match(around.after)
     plain += 3 * (alone is not None or bool(listed) or told is not None)
+    plain += 3 * (quantity.unit == "minutes" and TIME_TO_SPEAK.match(around.after) is not None)
     plain += 3 * is_total(around) + 5 * (_COMMAND.search(around.before) is not None)
     return plain - 6 * around.pasted - 3 * around.far
 

@@ -24,7 +24,7 @@ _SOURCE_BEFORE = _pattern(
     r"those|my|our|"
     r"his|her|their|your|attached|given|existing|original|following|above|below|enclosed|provided|"
     r"uploaded|"
-    r"previous|input|pasted)\s(?:(?!in\b|into\b|to\b|as\b|within\b|using\b|with\b|of\b|lasts?\b|"
+    r"previous|input|pasted)\s(?:(?!in\b|into\b|to\b|as\b|within\b|for\b|using\b|with\b|of\b|lasts?\b|"
     r"takes?\b|runs?\b|is\b|wants?\b|needs?\b|asks?\b|requires?\b|down\b|from\b|up\b|"
     r"by\b)[a-z'-]{2,16}\s){0,2}?" + ROUGHLY
 )

@@ -23,10 +23,12 @@ _BRIEF_CHARS = 600
 _FEW_WORDS = 30
 # What says or asks something of an amount rather than asks for it.
 _SAYS = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|worth|how|why|what|who|which|does|did|if|when|whether|"
-    r"only)\b|n['’]t\b|['’]s\s(?:only|just)|[?？吗呢了有是够第]|多少|怎[么样]|如何|什么|识字|词汇",
+    r"\A\s{0,2}(?:how|why|what|who|which|does|did|if|when|whether)\b|"
+    r"\b(?:is|are|was|were|has|have|had|worth|only)\b|n['’]t\b|['’]s\s(?:only|just)|"
+    r"[了有是第]|多少|怎[么样]|如何|什么|识字|词汇",
     re.IGNORECASE,
 )
+_ASKS = re.compile(r"[?？吗呢够]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +65,16 @@ def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Sur
         line=before[before.rfind("\n") + 1 :],
         pasted=paste[0] <= quantity.start < paste[1],
         far=HEAD_CHARS <= quantity.start < len(text) - TAIL_CHARS,
-        bare=_is_bare(text, quantity, sentence + after[: stop.end() if stop else len(after)]),
+        bare=_is_bare(text, quantity)
+        and not _SAYS.search(sentence)
+        and not _ASKS.search(after[: stop.end() if stop else len(after)]),
     )
 
 
-def _is_bare(text: str, quantity: Quantity, sentence: str) -> bool:
-    """In a brief prompt an amount of words of which nothing is said is what is asked for."""
+def _is_bare(text: str, quantity: Quantity) -> bool:
+    """Whether it is an amount of words, and the prompt so brief that nothing else is its length."""
     few = len(text) > _BRIEF_CHARS or quantity.low_words < _FEW_WORDS
-    return quantity.unit == "words" and not few and _SAYS.search(sentence) is None
+    return quantity.unit == "words" and not few
 
 
 def _last_part(ends: re.Pattern[str], text: str) -> str:
