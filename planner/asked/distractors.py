@@ -7,7 +7,7 @@ import re
 
 from planner.asked.plainness import TIME_TO_SPEAK
 from planner.asked.quantities import WORDS_PER_MINUTE, Quantity
-from planner.asked.sources import ROUGHLY, is_change, is_source
+from planner.asked.sources import ROUGHLY, is_change, is_planned, is_source
 from planner.asked.surroundings import Surroundings
 
 
@@ -50,22 +50,30 @@ _QUESTION = _pattern(
     r"\A\s?(?:how\s(?:many|long|much|do|can|should)|what\sshould|does|did|is|was|are|were|has)\b|"
     r"\bwhat(?:\sis|'s|\sare)\s(?:an?\s|the\s)?\Z|"
     r"\bdifference\sbetween\b|\bhow\sto\s(?:write|start|structure|outline)\s(?:an?\s|my\s)?\Z|"
-    r"(?:多少|什么是)[^，。]{0,4}\Z|(?:如何|怎[么样])[^，。]{0,6}\Z"
+    r"(?:多少|什么是)[^，。]{0,4}\Z|为什么[^，。]{0,10}\Z|(?:如何|怎[么样])[^，。]{0,6}\Z"
 )
 _QUESTION_WHETHER = _pattern(r"(?:是不是|是否|有没有|能不能|够不够)[^，。]{0,8}\Z")
 _QUESTION_AFTER = _pattern(
     r"[^，。,.]{0,8}(?:怎么|如何|怎样)写|[^。]{0,20}(?:从哪|(?:怎么|如何|怎样)开始|多久|多长时间|"
+    r"(?:多少|几[页张天个])|"
     r"注意什么)"
 )
 _QUESTION_END = _pattern(r"[^。]{0,40}吗\Z|[^。]{0,20}怎么办")
 _REQUEST = _pattern(r"帮|请|可以|能|麻烦|给")
+# A question about an amount, unless it is a request, or "in 300 words".
+_REQUESTS = _pattern(
+    r"\b(?:please|write|writ(?:e|ing)|give|help|make|create|need|(?:can|could|would|will)\s(?:you|i)|"
+    r"in|within|using|under|than|most|least)\b|\A\s{0,3}\Z|帮|请(?!问)|写[一个篇段份]|写\Z|麻烦|给|[用以]|来一"
+)
 _CAN_YOU = _pattern(r"\A\s?can\syou\s(?:write|generate|output)\s(?:more\sthan|over|up\sto)\s\Z")
 _RECOMMENDED = _pattern(r"\b(?:recommend|suggest)\s[^.,]{0,40}\Z|推荐(?![语信词理])[^，。]{0,12}\Z")
+_NAMED = _pattern(r"\b(?:name|list|find)\s[^.,]{0,20}(?:novels?|books?|films?)\b[^.,]{0,20}\Z")
 _WORKS = _pattern(
     r"(?:左右|以内|以上|以下)?的?[^，。,.]{0,8}(?:[书籍]|小说|作品|books?\b|novels?\b)"
 )
 _LIMIT_OF_OTHERS = _pattern(r"\bthe\s\|\s?limit\b")
 _OUGHT = _pattern(
+    r"\b(?:volume|length|size)\sof|"
     r"\b(?:should|must|shall|needs?\sto|has\sto|have\sto|ought|ensure|make\ssure|"
     r"so\s(?:that\s)?it|so\sthat|until|want|"
     r"would\slike|please|if|can|to\shave|aim)\b|要|请|应|需|保证|确保|必须"
@@ -111,7 +119,7 @@ _QUOTE_BEFORE = _pattern(r"[\"“'‘]\Z")
 _QUOTE_AFTER = _pattern(r"[\"”'’,]")
 _QUOTED_HAN = _pattern(r"[“「『《][^”」』》]{0,60}\Z")
 _SPOKEN_FORMS = (
-    r"speech|talk\b|presentation|script|podcast|toast|monologue|address\b|sermon|lecture|remarks|"
+    r"speech|talk\b|presentation|(?<!java)(?<!type)script|podcast|toast|monologue|address\b|sermon|lecture|remarks|"
     r"keynote|"
     r"eulogy|video|voice-?over|narration|pitch|audio|broadcast|skit|play\b|screenplay|dialogue|"
     r"episode|"
@@ -139,29 +147,41 @@ _EVENT = _pattern(
 )
 
 
+_SHORT_WORDS = 200
+
+
 def is_distractor(quantity: Quantity, around: Surroundings) -> bool:
     """Whether an amount is surely not the length that was asked for."""
     return (
         is_source(around)
         or _is_fact(around)
         or _is_rate(around)
+        # The outline of so short a text is about as long.
+        or (is_planned(around) and quantity.high_words > _SHORT_WORDS)
         or is_change(around)
+        or _is_question(around)
         or _is_too_small(quantity, around)
         or (quantity.unit == "pages" and _is_no_text_page(around))
         or (quantity.unit == "minutes" and not _is_spoken(quantity, around))
     )
 
 
-def _is_fact(around: Surroundings) -> bool:
+def _is_question(around: Surroundings) -> bool:
     if _QUESTION.search(around.before) or _QUESTION_AFTER.match(around.after):
         return True
-    if _RECOMMENDED.search(around.before) and _WORKS.match(around.after):
-        return True
-    if _QUESTION_WHETHER.search(around.before) or _LIST_OF_WORDS.match(around.after):
+    if _QUESTION_WHETHER.search(around.before) or _CAN_YOU.search(around.before):
         return True
     if _QUESTION_END.match(around.after) and not _REQUEST.search(around.before):
         return True
-    if _is_for_code(around) or _CAN_YOU.search(around.before):
+    return around.asks and _REQUESTS.search(around.before) is None
+
+
+def _is_fact(around: Surroundings) -> bool:
+    if _RECOMMENDED.search(around.before) and _WORKS.match(around.after):
+        return True
+    if _NAMED.search(around.before) or _LIST_OF_WORDS.match(around.after):
+        return True
+    if _is_for_code(around):
         return True
     if _LIMIT_OF_OTHERS.search(around.before + "|" + around.after):
         return True

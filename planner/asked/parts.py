@@ -42,7 +42,8 @@ _EACH_AFTER = _pattern(
 )
 
 _EACH_HAN = re.compile(
-    rf"[每各](?:一)?(?:(?:个|大|小)(?P<noun>{_HAN_ITEMS})?|"
+    rf"(?:每|各(?=[写约为占自不至个\d]|大约|{_HAN_ITEMS}))(?:一)?(?:(?:个|大|"
+    rf"小)(?P<noun>{_HAN_ITEMS})?|"
     rf"(?P<other>{_HAN_ITEMS}))?[^。；;\n]{{0,24}}\Z|"
     rf"[，,、；;]一(?P<one>[章集幕段节回])[大约概]{{0,2}}\Z"
 )
@@ -84,10 +85,10 @@ _NAMES = (
     r"preface|foreword|"
     r"epilogue|prologue|literature\sreview|analysis|main\sbody|body|main\s(?:text|part|content|"
     r"section|analysis|"
-    r"analysis\ssection)|section\s[\w]{1,5}|chapter\s[\w]{1,8}|part\s[\w]{1,5}|"
-    r"paragraph\s[\w]{1,5}|"
+    r"analysis\ssection)|section\s(?!of\b)[\w]{1,5}|chapter\s(?!of\b)[\w]{1,8}|part\s(?!of\b)[\w]{1,5}|"
+    r"paragraph\s(?!of\b)[\w]{1,5}|"
     r"开头|引言|前言|导语|引子|序言|导言|绪论|背景|正文|主体|中间|结尾|结语|结论|"
-    r"总结(?![成为到至])|摘要|"
+    r"(?<![作终年度习人动目训会])总结(?![成为到至])|摘要|"
     r"开场白?|开篇|尾声|"
     r"第[一二三四五六七八九十\d]{1,3}(?:部分|章|节|段|幕)"
 )

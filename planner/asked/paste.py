@@ -32,9 +32,12 @@ _OWN_WORDS = re.compile(
 _WORK = (
     r"(?:\b(?:summari[sz]e|expand|extend|lengthen|rewrite|re-?write|reword|paraphrase|rephrase|"
     r"shorten|condense|proofread|edit|polish|improve|correct|fix|translate|reply|respond|critique|"
-    r"grade|simplify|humani[sz]e|reduce|continue|trim|cut|count|turn|answer|read|look\sat|"
-    r"following|below)|下面|以下|下列|这[篇段]|降重|阅读|回答|总结|概括|缩写|扩写|改写|续写|润色|翻译|修改|点评|"
-    r"评价|压缩|缩短|精简|提炼|整理|数一下|批改|摘要|[减增][少加]|[把将]|根据|指出|检查|改[到成为至]|"
+    r"grade|simplify|humani[sz]e|reduce|continue|trim|cut|count|turn|answer|read|rank|sort|version\sof|feedback|comment|explain|review|analy[sz]e|here\s(?:it\s)?is|here[’']s|"
+    r"compare|look\sat|"
+    r"following|below)|下面|以下|下列|这[篇段]|降重|排序|阅读|回答|总结|概括|缩写|扩写|改写|续写|"
+    r"润色|翻译|修改|点评|"
+    r"评价|压缩|缩短|精简|提炼|整理|数一下|批改|摘要|[减增][少加]|[把将]|根据|指出|检查|"
+    r"改[到成为至]|"
     r"\b(?:does|is|check)\s(?:this|my)\b)"
 )
 _WORK_ON = re.compile(
@@ -44,13 +47,22 @@ _WORK_ON = re.compile(
     re.IGNORECASE,
 )
 _OWN_NOUNS = re.compile(
-    r"includ|cover\b|aspect|points|包[含括]|方面|"
-    r"requirement|instruction|criteri|guideline|outline|structure|question|task|topic|prompt|"
-    r"assignment|key\s?word|rubric|要求|结构|提纲|大纲|主题|题目|问题|任务|关键词|格式|如何|怎么",
+    r"includ|cover\b(?!\sletter)|aspect|(?<!bullet\s)points|包[含括]|方面|"
+    r"requirement|instruction|criteri|guideline|(?:outline|structure|大纲|提纲|结构)\s?\Z|question|task|topic|prompt|"
+    r"assignment|key\s?word|rubric|要求|主题|题目|问题|任务|关键词|格式|如何|怎么",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"\b(?:following|below|this|these|my)\b|下面|以下|下列|下述|这[篇段些个份]|我的", re.IGNORECASE
+    r"\b(?:following|below|this|these|my|the\s(?:text|passage|article|e-?mail|letter))\b|下面|以下|"
+    r"下列|下述|这[篇段些个份]|我的|文章|短文|文段",
+    re.IGNORECASE,
+)
+# "...\n\nReply to this email, 100 words": all that stands before is the text.
+_WORK_ON_ABOVE = re.compile(
+    rf"{_WORK}[^\n]{{0,40}}(?:\b(?:this|the|above)\s(?:above\s)?(?:e-?mail|text|article|passage|"
+    r"letter|paragraph|transcript|review|post|document)|(?:上文|[以上][上面文述]|这)[^，。\n]{0,4}"
+    r"(?:文章|文字|段|邮件|信|作文|短文))",
+    re.IGNORECASE,
 )
 _TRANSLATE = re.compile(r"translat|翻译|proofread|grammar|count\s|数一下", re.IGNORECASE)
 _REQUIREMENTS = re.compile(
@@ -68,6 +80,7 @@ _ASKING_CHARS = 400
 # A paragraph so long is prose, not a remark; a Han character holds about as much as two letters.
 _PROSE_CHARS = 120
 _LAST_LINE_CHARS = 240
+_LONG_TEXT_CHARS = 1_500
 _LAST_REMARK_CHARS = 80
 _SENTENCE_END = re.compile(r"[。！？!?]|\.\s")
 _HAN = re.compile(r"[一-鿿]")
@@ -99,8 +112,14 @@ def _find_worked_on(text: str) -> tuple[int, int]:
             return marker.end("all"), len(text)
         if _REQUIREMENTS.match(rest) or _KEY_LINE.search(rest[:_ASKING_CHARS]):
             continue
-        if _size(rest[:_PROSE_CHARS]) >= _PROSE_CHARS:
+        handed = marker["line"] is None and _REFERENCE.search(marker["all"])
+        if handed or _size(rest[:_PROSE_CHARS]) >= _PROSE_CHARS:
             return marker.end("all"), _end_of_work(text, marker.end("all"))
+    line = text.rstrip().rfind("\n") + 1
+    if len(text) - line < _LAST_LINE_CHARS and _WORK_ON_ABOVE.search(text, line):
+        above = text[:line]
+        if _size(above) >= 2 * _PROSE_CHARS and not _KEY_LINE.search(above):
+            return 0, line
     return len(text), len(text)
 
 
@@ -113,7 +132,8 @@ def _introduces(marker: re.Match[str]) -> bool:
 def _end_of_work(text: str, start: int) -> int:
     """Before a short last line, for it may be the request again, or before the last sentence."""
     line = text.rstrip().rfind("\n", start)
-    if line > 0 and len(text) - line < _LAST_LINE_CHARS:
+    most = _LAST_LINE_CHARS if len(text) < _LONG_TEXT_CHARS else _LAST_LINE_CHARS * 2
+    if line > 0 and len(text) - line < most:
         return line
     first = max(start, len(text) - _LAST_REMARK_CHARS)
     ends = [first + end.end() for end in _SENTENCE_END.finditer(text[first:].rstrip(" .。\n"))]

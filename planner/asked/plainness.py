@@ -21,7 +21,8 @@ _TOTAL = _pattern(
 _TOTAL_AFTER = _pattern(r"[\s,)]{0,2}(?:in\stotal|overall|altogether|total\b|in\sall)")
 
 LENGTH_KEY = _pattern(
-    r"word\s?(?:count|limit|length)s?|wordcount|\blength\b|\blenght\b|\blenth\b|\blimit|"
+    r"word\s?(?:count|limit|length)s?|wordcount|\blength\b|\blenght\b|\blenth\b|\bvolume\sof|"
+    r"\blimit|"
     r"number\sof\swords|duration|"
     r"字数|篇幅|长度|时长|"
     r"全文|文字|字长|\blong\b|\bsize\b"
@@ -30,7 +31,8 @@ LENGTH_KEY = _pattern(
 _LONG_AFTER = _pattern(r"[\s)]{0,2}(?:in\slength|long\b|of\slength)")
 
 MAKE = _pattern(
-    r"\b(?:write|writing|wrte|wrtie|wirte|rite|draft|reply|output|publish|supply|submit|create|"
+    r"\b(?:can\si\s(?:get|have)|i(?:[’']d|\swould)\s(?:like|love)|"
+    r"write|writing|wrte|wrtie|wirte|rite|draft|reply|output|publish|supply|submit|create|"
     r"compose|generate|produce|prepare|make|give|provide|develop|"
     r"craft|pen|"
     r"summari[sz]e|review|critique|rewrite|expand|condense|shorten|explain|describe|discuss|"
@@ -103,7 +105,7 @@ _KIND_ALONE = _pattern(
 # A line of a list of requirements that ends in the amount.
 # What may stand before an amount that begins a line.
 _LEAD = " -*#>~≈约近"
-_COUNTED = _pattern(r"\A\s{0,3}(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s")
+_COUNTED = _pattern(r"\A\s{0,3}(?:an?|\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s")
 _LIST_ITEM = _pattern(r"\s{0,4}(?:[-*•·]|\(?\d{1,2}[.)、）．])\s?[^\n。.;；]{0,60}")
 _CLAUSE_OVER = re.compile(
     r"(?:左右|以内|以上|之间|上下|字?以下|内|minimum|max|long|-?ish)?\s?(?:\Z|"
@@ -133,8 +135,8 @@ def plainness(quantity: Quantity, around: Surroundings) -> int:
     told = _KIND_ALONE.fullmatch(around.line) and _CLAUSE_OVER.match(around.after)
     plain += 3 * (alone is not None or bool(listed) or told is not None)
     plain += 3 * (quantity.unit == "minutes" and TIME_TO_SPEAK.match(around.after) is not None)
-    plain += 3 * is_total(around) + 5 * (_COMMAND.search(around.before) is not None)
-    return plain - 6 * around.pasted - 3 * around.far
+    plain += 3 * is_total(around) + 8 * (_COMMAND.search(around.before) is not None)
+    return plain - 9 * around.pasted - 3 * around.far
 
 
 def is_total(around: Surroundings) -> bool:

@@ -24,7 +24,8 @@ _SOURCE_BEFORE = _pattern(
     r"those|my|our|"
     r"his|her|their|your|attached|given|existing|original|following|above|below|enclosed|provided|"
     r"uploaded|"
-    r"previous|input|pasted)\s(?:(?!in\b|into\b|to\b|as\b|within\b|for\b|using\b|with\b|of\b|lasts?\b|"
+    r"previous|input|pasted)\s(?:(?!in\b|into\b|to\b|as\b|within\b|for\b|write\b|using\b|with\b|"
+    r"of\b|lasts?\b|"
     r"takes?\b|runs?\b|is\b|wants?\b|needs?\b|asks?\b|requires?\b|down\b|from\b|up\b|"
     r"by\b)[a-z'-]{2,16}\s){0,2}?" + ROUGHLY
 )
@@ -32,10 +33,11 @@ _SOURCE_BEFORE_HAN = _pattern(
     r"(?<![写成作])(?:这|那|该|此|以下|下面|上面|上述|下列|附件|原|我的|我写的|我们的|给定|已有|"
     r"现有|提供的|给出的|上传的|"
     r"原文|原稿|初稿|原书|全书|本书|材料|原著|这本书|文件)(?:中|里)?(?:的)?(?:这|那)?一?(?:篇|段|"
-    r"份|个|部|封|本|则|章|张)?的?" + ROUGHLY
+    r"份|个|部|封|本|则|章|张)?的?(?:文章|论文|小说|作文|稿子|报告)?" + ROUGHLY
 )
 _SOURCE_AFTER = _pattern(
-    r"\s?(?:(?:\S{1,16}\s){0,5}?(?:above|below|attached|that\si\s(?:wrote|have|uploaded)|"
+    r"\s?(?:(?:(?!(?:based|from|using|according|on|about|of|for)\s)\S{1,16}\s){0,5}?(?:above|"
+    r"below|attached|that\si\s(?:wrote|have|uploaded)|"
     r"i\s(?:wrote|have\swritten))\b|"
     r"[^，。,]{0,4}的(?:原文|原稿|初稿|材料|资料|素材|原著))"
 )
@@ -47,7 +49,7 @@ _CHANGED_TO = _pattern(
 _BY = _pattern(
     r"\b(?:increase|reduc|decreas|shorten|cut|trim|longer|shorter|extend|"
     r"grow)[^,.;]{0,24}\sby\s(?:about\s|"
-    r"around\s|approximately\s)?\Z|(?:减少|删去|删减|删掉|增加了?|扩充了?)\Z"
+    r"around\s|approximately\s)?\Z|\b(?:lose|remove|delete|shed)\s(?:about\s|over\s)?\Z|(?:减少|删去|删减|删掉|增加了?|扩充了?)\Z"
 )
 # 把一篇3000字的文章缩写成500字, "summarise a 3,000-word report in ..."
 _TAKEN = _pattern(r"[把将][^，。成为到]{0,16}\Z")
@@ -60,7 +62,7 @@ _TRANSFORM = _pattern(
     r"paraphrase|translate|"
     r"rewrite|reword|expand|grade|evaluate|read|improve|polish|rephrase)\s(?:a|an|"
     r"the)\s(?:[a-z-]{1,12}\s)?\Z|"
-    r"(?:总结|概括|缩写|压缩|润色|翻译|修改|改写|阅读|精简|提炼|扩写)(?:一下|"
+    r"(?:(?<![作终年度习人动目训会])总结|概括|缩写|压缩|润色|翻译|修改|改写|阅读|精简|提炼|扩写)(?:一下|"
     r"了)?(?:一[篇段份个])?\Z"
 )
 # "An outline for a 5,000-word thesis"; the outline has another length.
@@ -86,8 +88,6 @@ def is_source(around: Surroundings) -> bool:
     before = around.before
     if _TRANSLATED.search(around.line):
         return True
-    if _PLANNED_BEFORE.search(before) or _PLANNED_AFTER.match(around.after):
-        return True
     if _CHECKED_AFTER.match(around.after):
         return True
     if _SOURCE_BEFORE.search(before) or _SOURCE_BEFORE_HAN.search(before):
@@ -95,6 +95,11 @@ def is_source(around: Surroundings) -> bool:
     if _TAKEN.search(around.clause) and _MADE.match(around.after):
         return True
     return bool(_TRANSFORM.search(before)) or _SOURCE_AFTER.match(around.after) is not None
+
+
+def is_planned(around: Surroundings) -> bool:
+    """Whether an amount is the size of what an outline or a title is asked for."""
+    return bool(_PLANNED_BEFORE.search(around.before) or _PLANNED_AFTER.match(around.after))
 
 
 def is_change(around: Surroundings) -> bool:

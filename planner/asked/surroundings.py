@@ -21,12 +21,16 @@ TAIL_CHARS = 2_000
 
 _BRIEF_CHARS = 600
 _FEW_WORDS = 30
+_AT_EDGE = re.compile(r"[\s~≈约.。!！)）]{0,7}")
 # What says or asks something of an amount rather than asks for it.
 _SAYS = re.compile(
     r"\A\s{0,2}(?:how|why|what|who|which|does|did|if|when|whether)\b|"
     r"\b(?:is|are|was|were|has|have|had|worth|only)\b|n['’]t\b|['’]s\s(?:only|just)|"
     r"[了有是第]|多少|怎[么样]|如何|什么|识字|词汇",
     re.IGNORECASE,
+)
+_IS_QUESTION = re.compile(
+    r"\A[^,，:：]{0,80}(?:[?？]|[吗呢])\Z|\A[^:：]{0,60}(?:是谁|哪[个些年里]|几[页张天])"
 )
 _ASKS = re.compile(r"[?？吗呢够]")
 
@@ -41,6 +45,7 @@ class Surroundings:
     pasted: it stands in material that was pasted beside the request.
     far: it stands neither near the beginning nor near the end of the prompt.
     bare: nothing is said or asked of it, and the prompt is brief: "blog post | 800 words | cats".
+    asks: its sentence is a question.
     """
 
     before: str
@@ -50,6 +55,7 @@ class Surroundings:
     pasted: bool
     far: bool
     bare: bool
+    asks: bool
 
 
 def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Surroundings:
@@ -68,13 +74,18 @@ def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Sur
         bare=_is_bare(text, quantity)
         and not _SAYS.search(sentence)
         and not _ASKS.search(after[: stop.end() if stop else len(after)]),
+        asks=_IS_QUESTION.search(after[: stop.end() if stop else len(after)]) is not None,
     )
 
 
 def _is_bare(text: str, quantity: Quantity) -> bool:
-    """Whether it is an amount of words, and the prompt so brief that nothing else is its length."""
-    few = len(text) > _BRIEF_CHARS or quantity.low_words < _FEW_WORDS
-    return quantity.unit == "words" and not few
+    """Whether it is an amount of words in a brief prompt, or the first or the last words of one."""
+    if quantity.unit != "words" or quantity.low_words < _FEW_WORDS:
+        return False
+    ends = _AT_EDGE.fullmatch(text[: quantity.start][:8]) or _AT_EDGE.fullmatch(
+        text[quantity.end :][:8]
+    )
+    return len(text) <= _BRIEF_CHARS or ends is not None
 
 
 def _last_part(ends: re.Pattern[str], text: str) -> str:
