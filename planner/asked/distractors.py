@@ -27,7 +27,7 @@ _RATE_BEFORE = _pattern(
 )
 # Statements of fact, unless they say what ought to be.
 _FACT_BEFORE = _pattern(
-    r"\b(?:wrote|written|writes|contains|had|has|have|was|were|already|currently|now|totall?ed|"
+    r"\b(?:you\sused|wrote|written|writes|contains|had|has|have|was|were|already|currently|now|totall?ed|"
     r"ran|runs|"
     r"(?:i'm|i\sam|we're|we\sare)\s(?:writing|editing|finishing|reading|working\son)\s(?:an?|my|"
     r"the)|"

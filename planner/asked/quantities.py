@@ -56,7 +56,7 @@ _QUANTITY = re.compile(
 )
 # "Word count: 1500", "字数要求在2000～2500": the number stands without its unit.
 _KEYED = re.compile(
-    r"(?P<key>(?:(?<![^\n])[-*•\s]{0,4}(?:total\s)?words(?=\s?[:：=])|"
+    r"(?P<key>(?:(?<![^\n;；|])[-*•\s]{0,4}(?:total\s)?words(?=\s?[:：=])|"
     r"(?P<chars>character\s?(?:count|limit|max(?:imum)?))|word\s?(?:count|limit|length|range|"
     r"target)|wordcount|(?:number\sof\s)words|字数|"
     r"篇幅)[\u4e00-\u9fff\s*_]{0,8}?(?:\s(?:is|of|at|should\sbe|must\sbe|between|around|about|"

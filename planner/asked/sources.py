@@ -67,7 +67,7 @@ _TRANSFORM = _pattern(
 )
 # "An outline for a 5,000-word thesis"; the outline has another length.
 _PLANNED_BEFORE = _pattern(
-    r"\b(?:outlines?|titles?|ideas|headings|structure|topics?|prompts?|thesis\sstatement|plan)"
+    r"\b(?:outlines?|synopsis|summary|review|blurb|titles?|ideas|headings|structure|topics?|prompts?|thesis\sstatement|plan)"
     r"\s(?:for|of)\s(?:an?|my|the|our)\s(?:[a-z-]{1,14}\s){0,2}\Z|"
     r"\b(?:joke|story|poem|tale|song|question)s?\s(?:about|on)\s(?:an?|the)\s\Z|"
     r"(?:大纲|提纲|目录|框架)[，,。\s]{0,2}(?:我的)?(?:论文|全文|小说|文章|正文|全书)[^，。]{0,8}\Z"
