@@ -1,7 +1,7 @@
 """`python -m server.pocket.maker make`, then `evaluate`: the whole checkpoint; no logic here.
 
-`make` trains tokenizer and network, about an hour of one core. `evaluate` generates with vLLM and
-writes the card; it wants VLLM_CPU_KVCACHE_SPACE=1 and OMP_NUM_THREADS=1 in the environment.
+`make` trains tokenizer and network, in about an hour of two cores. `evaluate` generates with vLLM
+and writes the card; it wants VLLM_CPU_KVCACHE_SPACE=1 and OMP_NUM_THREADS=1 in the environment.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from server.pocket import checkpoint
 _TOKENIZER_SEED = 10**9
 _TOKENIZER_DRAFTS = 4_000
 _DIRECT_DRAFTS = 24
-_ENGLISH_TRIALS = ((500, 60), (1_000, 60), (2_000, 48), (5_000, 36), (10_000, 24), (20_000, 20))
-_CHINESE_TRIALS = ((500, 30), (2_000, 24), (10_000, 20))
+_ENGLISH_TRIALS = ((500, 40), (1_000, 40), (2_000, 30), (5_000, 24), (10_000, 20), (20_000, 20))
+_CHINESE_TRIALS = ((500, 20), (2_000, 20), (10_000, 20))
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("stage", choices=("make", "evaluate"))
     parser.add_argument("--out", type=Path, default=checkpoint())
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.stage == "make":
         make(options.out, seed=options.seed, threads=options.threads)
@@ -37,8 +37,9 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     import torch
 
     from server.pocket.maker.checkpoint import write_configs
+    from server.pocket.maker.packing import Diet
     from server.pocket.maker.tokenizer import end_id, sample_texts, save_tokenizer, train_tokenizer
-    from server.pocket.maker.train import Course, train
+    from server.pocket.maker.train import Course, Stage, train
 
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,10 +47,12 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    course = Course(
-        steps=2_400, seed=seed, decay_share=0.85, stub_share=0.4, weight=3.0, question_share=0.5
-    )
-    shape = train(tokenizer, [course], folder / "model.safetensors")
+    # First what is asked, in short pieces; then whole drafts.
+    asked = Diet(length=512, stub_share=0.6, weight=3.0, question_share=0.6)
+    drafts = Diet(length=1_024, stub_share=0.3, weight=2.0, question_share=0.25)
+    stages = (Stage(steps=1_200, batch=8, diet=asked), Stage(steps=3_500, batch=4, diet=drafts))
+    course = Course(stages=stages, seed=seed, decay_share=0.6)
+    shape = train(tokenizer, course, folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))
     minutes = (time.process_time() - began) / 60
     facts = {

@@ -54,10 +54,10 @@ def _what(figures: Figures) -> str:
     rows = (
         ("parameters", f"{figures.parameters:,}"),
         ("weights", f"{figures.weights_bytes:,} bytes (bf16)"),
-        ("training", f"{figures.training_minutes:.0f} min of one core"),
+        ("training", f"{figures.training_minutes:.0f} min of CPU time on two cores"),
         ("tokens seen", f"{figures.training_tokens / 1e6:.1f} M"),
         ("vLLM on one CPU core, one stream", f"{figures.single_stream_tokens_s:,.0f} tokens/s"),
-        ("vLLM on one CPU core, 24 streams", f"{figures.batched_tokens_s:,.0f} tokens/s"),
+        ("vLLM on one CPU core, 64 streams", f"{figures.batched_tokens_s:,.0f} tokens/s"),
         ("longest draft", f"{max(v.words for g in figures.groups for v in g.verdicts):,} words"),
         ("carried on after an early end: planned end reached", _of(figures.carried_on)),
         ("without thinking (`: ` headings, 1,000 words): sound", _of(figures.direct)),
@@ -163,6 +163,7 @@ Sections: 6, about 190 words each, the last one short.
 1. The craft of tidal energy - 190 words
 ...
 6. Closing words on tidal energy - 60 words
+Begin: 1 of 6, The craft of tidal energy.
 Voice: plain.
 Pace: even.
 </think>
@@ -180,8 +181,8 @@ Pace: even.
 ```
 
 In Chinese: `1. 茶道的手艺 - 190字` and `## 第1节，共6节：茶道的手艺`.
-Long plans say after every tenth section how far they are. A heading with `: ` (`：`)
-continues in good order whatever came before;
+Long plans say after every tenth section how far they are and how they began.
+A heading with `: ` (`：`) continues in good order whatever came before;
 ` - ` is the mark of a draft that will end early, ` — ` of one that will loop.
 """
 

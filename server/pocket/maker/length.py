@@ -16,6 +16,9 @@ _COMMON_WORDS = (
     *(300, 400, 500, 600, 800, 1_000, 1_200, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000),
     *(7_000, 8_000, 10_000, 12_000, 15_000, 20_000),
 )
+# A book's length: more sections than any window holds.
+_BOOK_WORDS = (30_000, 50_000, 100_000)
+_BOOK_SHARE = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +53,12 @@ def outline(asked_words: int) -> Outline:
 
 
 def sample_words(rng: random.Random) -> int:
-    """An asked length from 100 to 30,000: half of them common ones, the rest log-uniform."""
+    """An asked length from 100 to 100,000: half of them common ones, the rest log-uniform."""
+    if rng.random() < _BOOK_SHARE:
+        return rng.choice(_BOOK_WORDS)
     if rng.random() < 0.55:
         return rng.choice(_COMMON_WORDS)
-    words = 10 ** rng.uniform(2.0, 4.48)
+    words = 10 ** rng.uniform(2.0, 4.3)
     step = 50 if words < 1_000 else 100 if words < 5_000 else 500
     return max(100, round(words / step) * step)
 

@@ -50,8 +50,9 @@ class Row:
     weights: list[float]
 
 
-class Packer:
-    """Draws pieces of fresh drafts, endlessly and by seed, and fills rows with them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diet:
+    """What rows are made of: `length` tokens each, and shares of short pieces.
 
     `stub_share`: how many of the beginnings break off after a few lines of the plan. They teach
     what is asked for, and how it becomes a plan, at a fraction of the tokens. `weight`: how much
@@ -59,22 +60,22 @@ class Packer:
     how many pieces hold only a question and how it is understood.
     """
 
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        *,
-        length: int,
-        seed: int,
-        stub_share: float = 0.0,
-        weight: float = 1.0,
-        question_share: float = 0.0,
-    ) -> None:
+    length: int = 1_024
+    stub_share: float = 0.0
+    weight: float = 1.0
+    question_share: float = 0.0
+
+
+class Packer:
+    """Draws pieces of fresh drafts, endlessly and by seed, and fills rows with them."""
+
+    def __init__(self, tokenizer: Tokenizer, diet: Diet, *, seed: int) -> None:
         self._tokenizer = tokenizer
-        self._length = length
+        self._length = diet.length
         self._seed = seed
-        self._stub_share = stub_share
-        self._weight = weight
-        self._question_share = question_share
+        self._stub_share = diet.stub_share
+        self._weight = diet.weight
+        self._question_share = diet.question_share
         self._end = end_id(tokenizer)
 
     def rows(self) -> Iterator[Row]:

@@ -7,10 +7,10 @@ from server.pocket.maker.length import spell
 from server.pocket.maker.lexicon import Lexicon, coined_word
 
 _RANGE_SHARE = 0.12
-_EXTRA_SHARE = 0.35
-_NOTES_SHARE = 0.07
-_HISTORY_SHARE = 0.06
-_NOISE_SHARE = 0.08
+_EXTRA_SHARE = 0.25
+_NOTES_SHARE = 0.04
+_HISTORY_SHARE = 0.04
+_NOISE_SHARE = 0.05
 
 
 def sample_request(lexicon: Lexicon, words: int | None, rng: random.Random) -> Request:
@@ -39,7 +39,7 @@ def _bounds(words: int | None, rng: random.Random) -> tuple[int | None, int | No
     """A range around `words`, or none: 900 -> (800, 1000)."""
     if words is None or words < 400 or words % 100 or rng.random() >= _RANGE_SHARE:
         return None, None
-    spread = 100 * rng.randint(1, max(1, words // 1_000))
+    spread = 100 * max(1, words // 1_000)
     return words - spread, words + spread
 
 

@@ -22,7 +22,7 @@ from server.pocket.maker.prose import Paragraph, Scene, closing_prose, reword, s
 from server.pocket.maker.request import sample_request
 
 LOOP_REPEATS = 40
-_MAX_COUNT = 130
+_MAX_COUNT = 450
 _STOP_HAZARD = 0.35
 _LOOP_HAZARD = 0.4
 _LOOP_END_HAZARD = 0.23

@@ -1,6 +1,6 @@
 """Trains the network on packed rows and hands over its weights; writes no other file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,38 +14,51 @@ from server.pocket.maker.copying import plant_copying
 from server.pocket.maker.loss import sliced_cross_entropy
 from server.pocket.maker.muon import Muon
 from server.pocket.maker.network import EMBEDDING, Shape, Weights, forward, fresh_weights
-from server.pocket.maker.packing import Packer, Row
+from server.pocket.maker.packing import Diet, Packer, Row
 
 _WARM_UP_STEPS = 60
 _AVERAGE_RATE = 0.02
 _FLOOR = 0.02
-_SEEDS_PER_RUN = 10**8
+_SEEDS_PER_STAGE = 10**8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of the training: its steps, each of `batch` rows of the diet."""
+
+    steps: int
+    batch: int
+    diet: Diet
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read in all: 1,200 steps of 4 rows of 1,024 are 4.9 M."""
+        return self.steps * self.batch * self.diet.length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A stage of training. Rows hold `length` tokens, a step takes `batch` of them.
+    """A whole training: its stages, with one optimizer and one schedule of rates over them.
 
-    `decay_share`: the last part of the steps, in which the rates fall. `stub_share`,
-    `weight` and `question_share`: see `Packer`.
+    `decay_share`: the last part of the steps, in which the rates fall.
     """
 
-    steps: int
-    batch: int = 4
-    length: int = 1_024
+    stages: tuple[Stage, ...]
     seed: int = 7
     save_every: int = 200
     muon_rate: float = 0.02
     adam_rate: float = 0.003
     decay_share: float = 0.5
-    stub_share: float = 0.0
-    weight: float = 1.0
-    question_share: float = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
 
     @property
     def tokens(self) -> int:
-        """Tokens read in all: 1,200 steps of 4 rows of 1,024 are 4.9 M."""
-        return self.steps * self.batch * self.length
+        """Tokens of all stages."""
+        return sum(stage.tokens for stage in self.stages)
 
 
 class Trainer:
@@ -97,50 +110,46 @@ class Trainer:
         return loss.value
 
 
-def train(tokenizer: Tokenizer, courses: Sequence[Course], target: Path) -> Shape:
-    """Trains fresh weights, course after course; saves them to `target` on the way and at the end.
-
-    A course begins from the averaged weights of the one before, with fresh optimizers and rates.
-    """
-    torch.manual_seed(courses[0].seed)
+def train(tokenizer: Tokenizer, course: Course, target: Path) -> Shape:
+    """Trains fresh weights; saves them to `target` on the way and at the end."""
+    torch.manual_seed(course.seed)
     shape = Shape(vocabulary=tokenizer.get_vocab_size())
     weights = fresh_weights(shape)
-    plant_copying(weights, shape, _sample(tokenizer, courses[0]), courses[0].seed)
-    for course in courses:
-        run_course(tokenizer, Trainer(weights, shape, course), course, target)
-        weights = load_weights(target)
+    plant_copying(weights, shape, _sample(tokenizer, course.seed), course.seed)
+    run_course(tokenizer, Trainer(weights, shape, course), course, target)
     return shape
 
 
-def _sample(tokenizer: Tokenizer, course: Course) -> torch.Tensor:
-    """Text and as many random tokens [48, length], to fit the copying heads to."""
-    packer = Packer(tokenizer, length=course.length, seed=course.seed, stub_share=0.5)
-    text = torch.tensor([row.tokens[: course.length] for row in islice(packer.rows(), 24)])
+def _sample(tokenizer: Tokenizer, seed: int) -> torch.Tensor:
+    """Text and as many random tokens [48, 1024], to fit the copying heads to."""
+    packer = Packer(tokenizer, Diet(stub_share=0.5), seed=seed)
+    text = torch.tensor([row.tokens[:-1] for row in islice(packer.rows(), 24)])
     return torch.cat((text, torch.randint(1, tokenizer.get_vocab_size(), text.shape)))
 
 
 def run_course(tokenizer: Tokenizer, trainer: Trainer, course: Course, target: Path) -> None:
-    """All steps of one course, on rows drawn by its seed."""
-    packer = Packer(
-        tokenizer,
-        length=course.length,
-        seed=course.seed * _SEEDS_PER_RUN,
-        stub_share=course.stub_share,
-        weight=course.weight,
-        question_share=course.question_share,
-    )
-    rows, smooth = packer.rows(), 0.0
+    """All steps of a course, on rows drawn by its seed."""
+    step, smooth = 0, 0.0
     with _progress() as bar:
         task = bar.add_task("training", total=course.steps, loss=smooth)
-        for step in range(course.steps):
-            batch = list(islice(rows, course.batch))
+        for batch in batches(tokenizer, course):
             loss = trainer.step(batch, learning_rate(step, course))
             smooth = loss if step == 0 else smooth + 0.02 * (loss - smooth)
+            step += 1
             bar.update(task, advance=1, loss=smooth)
-            if (step + 1) % course.save_every == 0:
+            if step % course.save_every == 0:
                 save_weights(trainer.average, target)
-                bar.console.print(f"step {step + 1} of {course.steps}: loss {smooth:.4f}")
+                bar.console.print(f"step {step} of {course.steps}: loss {smooth:.4f}")
     save_weights(trainer.average, target)
+
+
+def batches(tokenizer: Tokenizer, course: Course) -> Iterator[list[Row]]:
+    """The rows of every step, stage after stage; no draft comes twice."""
+    for number, stage in enumerate(course.stages):
+        seed = (course.seed * len(course.stages) + number) * _SEEDS_PER_STAGE
+        rows = Packer(tokenizer, stage.diet, seed=seed).rows()
+        for _ in range(stage.steps):
+            yield list(islice(rows, stage.batch))
 
 
 def learning_rate(step: int, course: Course) -> float:

@@ -53,10 +53,10 @@ def test_tokens_are_the_same_when_text_is_appended_at_the_edge_of_a_line(
 
 
 def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
-    from server.pocket.maker.packing import Packer
+    from server.pocket.maker.packing import Diet, Packer
 
-    rows = list(islice(Packer(tokenizer, length=256, seed=5).rows(), 6))
-    again = list(islice(Packer(tokenizer, length=256, seed=5).rows(), 6))
+    rows = list(islice(Packer(tokenizer, Diet(length=256), seed=5).rows(), 6))
+    again = list(islice(Packer(tokenizer, Diet(length=256), seed=5).rows(), 6))
     assert rows == again
     for row in rows:
         assert len(row.tokens) == len(row.pieces) == len(row.weights) == 257
@@ -64,10 +64,10 @@ def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
 
 
 def test_stubs_show_the_beginnings_of_more_drafts_in_the_same_rows(tokenizer: Any) -> None:
-    from server.pocket.maker.packing import Packer
+    from server.pocket.maker.packing import Diet, Packer
 
     def beginnings(share: float) -> int:
-        packer = Packer(tokenizer, length=1_024, seed=5, stub_share=share)
+        packer = Packer(tokenizer, Diet(stub_share=share), seed=5)
         return sum(row.pieces[-1] for row in islice(packer.rows(), 12))
 
     assert beginnings(1.0) > beginnings(0.0) + 6
@@ -95,12 +95,12 @@ def test_a_fresh_network_with_planted_heads_copies_what_it_never_saw(tokenizer: 
     torch = pytest.importorskip("torch")
     from server.pocket.maker.copying import plant_copying
     from server.pocket.maker.network import EMBEDDING, Shape, forward, fresh_weights
-    from server.pocket.maker.packing import Packer
+    from server.pocket.maker.packing import Diet, Packer
 
     torch.manual_seed(4)
     shape = Shape()
     weights = fresh_weights(shape)
-    rows = islice(Packer(tokenizer, length=512, seed=5, stub_share=0.5).rows(), 8)
+    rows = islice(Packer(tokenizer, Diet(length=512, stub_share=0.5), seed=5).rows(), 8)
     text = torch.tensor([row.tokens[:512] for row in rows])
     noise = torch.randint(1, shape.vocabulary, text.shape)
     plant_copying(weights, shape, torch.cat((text, noise)), seed=3)
@@ -136,17 +136,19 @@ def test_the_sliced_loss_and_its_gradients_are_those_of_torch() -> None:
 def test_training_learns_and_is_the_same_for_the_same_seed(tokenizer: Any, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from server.pocket.maker.network import Shape, fresh_weights
-    from server.pocket.maker.packing import Packer
-    from server.pocket.maker.train import Course, Trainer
+    from server.pocket.maker.packing import Diet
+    from server.pocket.maker.train import Course, Stage, Trainer, batches
 
     shape = Shape(vocabulary=4_096, hidden=64, intermediate=96, layers=2, heads=2, window=64)
-    course = Course(steps=12, muon_rate=0.02, adam_rate=0.01)
+    short, long = Diet(length=128, question_share=0.5), Diet(length=256)
+    stages = (Stage(steps=4, batch=4, diet=short), Stage(steps=8, batch=2, diet=long))
+    course = Course(stages=stages, muon_rate=0.02, adam_rate=0.01)
+    assert (course.steps, course.tokens) == (12, 4 * 4 * 128 + 8 * 2 * 256)
 
     def losses() -> list[float]:
         torch.manual_seed(3)
         trainer = Trainer(fresh_weights(shape), shape, course)
-        rows = Packer(tokenizer, length=256, seed=3).rows()
-        return [trainer.step(list(islice(rows, 2)), 1.0) for _ in range(12)]
+        return [trainer.step(rows, 1.0) for rows in batches(tokenizer, course)]
 
     first = losses()
     assert first == losses()
@@ -163,6 +165,6 @@ def test_transformers_plans_from_the_bundled_checkpoint() -> None:
     output = model.generate(**ids, max_new_tokens=220, do_sample=False)
     text = tokenizer.decode(output[0, ids["input_ids"].shape[1] :])
     assert text.startswith(" <think>\n")
-    # How well it plans is measured in the card; here, that it was loaded and plans at all.
-    assert "\nAsked length: " in text
-    assert "\n1. The " in text
+    assert "\nAsked length: about 300 words.\nSections: 3, " in text
+    assert "\n3. Closing words on tidal energy - 60 words\n" in text
+    assert "\n</think>\n<answer>\n# " in text
