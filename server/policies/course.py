@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from planner.outline import Outline, Section, fit
+from planner.outline import MIN_SECTION_WORDS, Outline, Section, fit
 from server.policies.headings import Heading
 
 _LETTERS = re.compile(r"[^\W_]+")
@@ -71,6 +71,33 @@ class Course:
     def falls_short(self, number: int, words: int) -> bool:
         """Whether the text misses the range if section ``number`` follows here as planned."""
         return words + self.planned(number) < self.low_words
+
+    def has_room(self, number: int, words: int) -> bool:
+        """Whether the text misses the range if it ends with ``number``, and one section more fits.
+
+        ``number`` may be one behind the last: then the text ends here.
+        Worked number: 900 to 1,100 words: 800 in four sections and a closing of 60 miss it; with
+        one more of 200 they come to 1,060.
+        """
+        left = self.planned(number) if number <= self.count else 0
+        ends_words = words + left
+        usual_words = words // max(1, number - 1)
+        return ends_words < self.low_words and ends_words + usual_words <= self.high_words
+
+    def lengthened(self, written: int, words: int) -> "Course":
+        """The course with as many sections more as the aim is away, before the last if it closes.
+
+        written: sections so far, which took ``words`` words: the new ones are taken to be as long.
+        A closing section that is written already stays where it is.
+        Worked number: aim 10,250, 6,000 words in 30 sections, a closing of 60: 21 more of 200.
+        """
+        usual_words = max(MIN_SECTION_WORDS, words // max(1, written))
+        last = self.sections[-1:] if written < self.count and self.sections[-1].closes else ()
+        missing_words = self.aim_words - words - sum(section.words or 0 for section in last)
+        more = max(1, round(missing_words / usual_words))
+        body = self.sections[: self.count - len(last)]
+        sections = (*body, *(Section(words=usual_words) for _ in range(more)), *last)
+        return Course(Outline(sections=sections), self.low_words, self.high_words)
 
     def is_full(self, number: int, own_words: int, words: int, share: int) -> bool:
         """Whether a section is to stop at ``own_words``, at the end of a paragraph.

@@ -77,27 +77,40 @@ class Pace:
             return self.turn
         at = reader.settled_chars if closer is None else closer.chars
         words = reader.words if closer is None else closer.words
-        if closer is None and not reader.whole:
-            torn = self._carry_on(at, words, "")
-            if torn is not None:
-                return torn
-        return self._go_on(at, words)
+        torn = closer is None and not reader.whole
+        if torn and not self._stalls and (turn := self._carry_on(at, words, "")) is not None:
+            return turn
+        return self._go_on(at, words, torn=torn)
 
-    def _go_on(self, at: int, words: int) -> Turn | None:
+    def _go_on(self, at: int, words: int, *, torn: bool) -> Turn | None:
         """The next section's heading; a blank line where that is the last one's and too early.
 
-        A model that has just been asked and brought nothing is asked in another way.
+        A model that has just been asked and brought nothing is asked in another way: by a heading
+        where it would not end its torn sentence.
         """
         following = self._reader.place.section + 1
-        short = following == self._course.count and self._course.falls_short(following, words)
-        if words - self._carried_words < LEAST_WORDS:
+        if words - self._carried_words < LEAST_WORDS and not torn:
             return self._carry_on(at, words, _BREAK)
-        if short and (turn := self._carry_on(at, words, _BREAK)) is not None:
+        last = following == self._course.count
+        short = last and self._course.falls_short(following, words)
+        turn = self._lengthen(following, at, words)
+        if turn is None and short and (turn := self._carry_on(at, words, _BREAK)) is not None:
             return turn
-        turn = self._bring_on(following, at)
+        turn = turn or self._bring_on(following, at)
         if turn is None:
             return self._carry_on(at, words, _BREAK)
         self._carried_words = words
+        return turn
+
+    def _lengthen(self, following: int, at: int, words: int) -> Turn | None:
+        """A section more than planned: where only the last one is left, and the text too short."""
+        course = self._course
+        if following < course.count or not course.count or not course.has_room(following, words):
+            return None
+        self._course = course.lengthened(following - 1, words)
+        turn = self._bring_on(following, at)
+        if turn is None:
+            self._course = course
         return turn
 
     def rewind(self, chars: int) -> None:
@@ -200,7 +213,9 @@ class Pace:
         if verdict.do is Do.END:
             return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
         if verdict.do is Do.CARRY_ON:
-            turn = self._carry_on(met.end_chars, met.words, _BREAK)
+            turn = self._lengthen(verdict.section, met.end_chars, met.words) or self._carry_on(
+                met.end_chars, met.words, _BREAK
+            )
             if turn is not None:
                 return turn
         if verdict.do is Do.BRING_ON:
@@ -248,7 +263,7 @@ class Pace:
             return None
         title, label = course.title(number), form.label
         total = None if label is None or label.total is None else course.count or label.total
-        if title is None and (total is None or number > total):
+        if title is None and (label is None or number > (total or number)):
             return None
         line = form.like(number - place.shift, total, title)
         self._brought = number

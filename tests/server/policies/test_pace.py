@@ -279,7 +279,7 @@ def test_a_text_without_headings_is_ended_in_the_range_and_carried_on_below_it()
 
 
 def test_a_closing_heading_that_would_come_too_early_is_put_off_and_then_let_be() -> None:
-    scant = heading(1) + prose(240) + heading(2) + prose(240) + heading(3) + prose(200)
+    scant = heading(1) + prose(250) + heading(2) + prose(250) + heading(3) + prose(250)
     one = told([scant + heading(4), heading(4), heading(4) + prose(110)])
     assert [(turn.words, turn.other_sampling) for turn in one.turns[:2]] == [
         ("\n\n", False),
@@ -289,6 +289,20 @@ def test_a_closing_heading_that_would_come_too_early_is_put_off_and_then_let_be(
     better = told([scant + heading(4), prose(150) + heading(4) + prose(110)])
     assert len(better.turns) == 1
     assert LOW <= better.words <= HIGH
+
+
+def test_where_only_the_closing_is_left_and_a_section_more_has_room_it_is_brought_on() -> None:
+    scant = heading(1) + prose(240) + heading(2) + prose(240) + heading(3) + prose(200)
+    closing = "## 5 of 5: Closing words\n\n" + prose(90)
+    one = told([scant + heading(4), " Ice\n\n" + prose(180) + closing])
+    assert [turn.words for turn in one.turns] == ["\n\n## 4 of 5:"]
+    assert one.text.count("Closing words") == 1
+    assert LOW <= one.words <= HIGH
+
+
+def test_a_torn_sentence_that_is_not_ended_gives_way_to_the_next_heading() -> None:
+    one = told([heading(1) + prose(290) + "And then", "", prose(290)])
+    assert [turn.words for turn in one.turns[:3]] == ["", "", "\n\n" + heading(2)]
 
 
 def test_where_headings_have_no_number_another_section_is_asked_for_before_the_closing_one() -> (
