@@ -58,13 +58,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What came of an ask. ``repeats``: paragraphs that say again what the one before them said."""
+    """What came of an ask. ``loops``: how often a paragraph comes the third time in a row."""
 
     ask: Ask
     words: int
     tokens: int
     finish_reason: str
-    repeats: int
+    loops: int
     report: dict[str, Any]
 
     @property
@@ -99,13 +99,13 @@ class Row:
             f"{100 * self.share(0.9, 1.1):.0f} % | {100 * self.share(0, 0.9 - 1e-9):.0f} % | "
             f"{100 * self.share(1.1 + 1e-9, 1e9):.0f} % | {ratios[0]:.2f} / "
             f"{statistics.median(ratios):.2f} / {ratios[-1]:.2f} | {self.tokens_per_word:.2f} | "
-            f"{sum(d.repeats > 0 for d in self.drafts)} |"
+            f"{sum(d.loops > 0 for d in self.drafts)} |"
         )
 
 
 HEAD = (
     "| asked | control | drafts | within ±10 % | short | long | ratio least / median / most "
-    "| tokens per word | with a repeated paragraph |\n|---|---|---|---|---|---|---|---|---|"
+    "| tokens per word | with a loop |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -114,11 +114,11 @@ def count_words(text: str) -> int:
     return len(_HAN.findall(text)) + len(_LATIN.findall(text))
 
 
-def repeats(text: str) -> int:
-    """Paragraphs that are, word for word or nearly, the paragraph right before them."""
+def loops(text: str) -> int:
+    """Paragraphs that say, word for word or nearly, what both of the two before them say."""
     paragraphs = [p for p in text.split("\n\n") if p.strip() and not p.lstrip().startswith("#")]
-    pairs = zip(paragraphs, paragraphs[1:], strict=False)
-    return sum(_alike(one, other) for one, other in pairs)
+    alike = [_alike(one, other) for one, other in zip(paragraphs, paragraphs[1:], strict=False)]
+    return sum(one and other for one, other in zip(alike, alike[1:], strict=False))
 
 
 def _alike(one: str, other: str) -> bool:
@@ -137,7 +137,7 @@ async def _write(client: httpx.AsyncClient, ask: Ask) -> Draft:
         words=count_words(text),
         tokens=body["usage"]["completion_tokens"],
         finish_reason=body["choices"][0]["finish_reason"],
-        repeats=repeats(text),
+        loops=loops(text),
         report=body.get("writing") or {},
     )
 
@@ -180,7 +180,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--chinese-words", default="2000")
     parser.add_argument("--controls", default="off,pace")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--streams", type=int, default=24)
+    parser.add_argument("--streams", type=int, default=64)
+    parser.add_argument("--port", type=int, default=8913)
     parser.add_argument("--json", type=Path, help="also write every draft's figures here")
     options = parser.parse_args(argv)
     asks = [
@@ -190,10 +191,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for control in options.controls.split(",")
         for seed in range(options.seeds)
     ]
-    serve = ["server", "serve", "--model", options.model, "--engine", "vllm", "--port", "8913"]
+    serve = ["server", "serve", "--model", options.model, "--engine", "vllm"]
+    serve += ["--port", str(options.port)]
     environment = {"LONGHAND_SERVED_MODEL_NAME": "pocket", "LONGHAND_LOG_LEVEL": "warning"}
     with server(
-        "Longhand", serve, port=8913, health="/health/ready", environment=environment
+        "Longhand", serve, port=options.port, health="/health/ready", environment=environment
     ) as running:
         drafts = asyncio.run(written(running.url, asks, options.streams))
     print(HEAD)

@@ -180,7 +180,7 @@ def test_a_healthy_greedy_answer_is_the_same_with_the_loop_guard_on_and_off(
 
 
 def test_an_answer_longer_than_the_window_is_one_answer() -> None:
-    with launched("--max-model-len", "2048") as small:
+    with launched(LONGHAND_MAX_MODEL_LEN="2048") as small:
         body = small.ask(messages=asked_for(3_000, "rail travel"), seed=1)
     report, text = body["writing"], body["choices"][0]["message"]["content"]
     assert report["windows"] > 2
