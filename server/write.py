@@ -97,7 +97,8 @@ async def _following(engine: Engine, ordered: Job, draft: Draft, step: Carry) ->
         if room_tokens < engine.card.window_tokens * _MIN_ROOM_SHARE:
             return None
     job = ordered.after(draft.script(), max_tokens=min(draft.tokens_left, room_tokens))
-    return replace(job, sampling=otherwise(job.sampling, step.other_sampling))
+    sampling = reseeded(ordered.sampling, sum(draft.carried.values()))
+    return replace(job, sampling=otherwise(sampling, step.other_sampling))
 
 
 def _room_tokens(engine: Engine, ordered: Job, draft: Draft) -> int:
@@ -126,5 +127,15 @@ def otherwise(sampling: Sampling, times: int) -> Sampling:
     if not times:
         return sampling
     warmer = max(sampling.temperature, 0.3) + 0.3 + 0.15 * (times - 1)
-    seed = None if sampling.seed is None else (sampling.seed + times * _SEED_STRIDE) % _MAX_SEED
-    return replace(sampling, temperature=min(warmer, _MAX_TEMPERATURE), seed=seed)
+    return replace(sampling, temperature=min(warmer, _MAX_TEMPERATURE))
+
+
+def reseeded(sampling: Sampling, times: int) -> Sampling:
+    """The sampling of the ``times``-th continuation of a seeded draft.
+
+    An engine begins each stream anew with its seed: the same draws behind a like heading wrote
+    the same section twice in a draft of 100,000 words.
+    """
+    if sampling.seed is None:
+        return sampling
+    return replace(sampling, seed=(sampling.seed + times * _SEED_STRIDE) % _MAX_SEED)

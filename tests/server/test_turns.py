@@ -12,7 +12,7 @@ from server.engine.scripted import Play, Say, ScriptedEngine
 from server.events import CarriedOn, Channel, Ended, Event, Fragment
 from server.policies.policy import Turn
 from server.rules import ENGINE_STOPS, Rules
-from server.write import otherwise, write
+from server.write import otherwise, reseeded, write
 
 BOUND_S = 5.0
 OPENING = "<think> Plan. </think> <answer>\n"
@@ -231,7 +231,13 @@ def test_other_sampling_is_warmer_and_never_greedy(
     assert otherwise(given, times).temperature == pytest.approx(warmer)
 
 
-def test_other_sampling_changes_a_seed_and_keeps_to_its_range() -> None:
-    seeded = replace(SAMPLING, seed=2**63 - 1)
-    assert otherwise(seeded, 0).seed == 2**63 - 1
-    assert otherwise(seeded, 1).seed == 1_000_002
+async def test_each_continuation_of_a_seeded_draft_draws_from_a_seed_of_its_own() -> None:
+    engine, _ = await played(
+        [Say(OPENING + "One. Again. ")],
+        [Say("Two. Again. ")],
+        [Say("Three. </answer>")],
+        policy=Sentinel("Again", times=2),
+        of={"sampling": replace(SAMPLING, seed=2**63 - 1)},
+    )
+    assert [job.sampling.seed for job in engine.jobs] == [2**63 - 1, 1_000_002, 2_000_005]
+    assert reseeded(SAMPLING, 3) == SAMPLING
