@@ -127,7 +127,9 @@ def otherwise(sampling: Sampling, times: int) -> Sampling:
     if not times:
         return sampling
     warmer = max(sampling.temperature, 0.3) + 0.3 + 0.15 * (times - 1)
-    return replace(sampling, temperature=min(warmer, _MAX_TEMPERATURE))
+    # What was to be the same each time stays so.
+    seed = times if sampling.temperature == 0 and sampling.seed is None else sampling.seed
+    return replace(sampling, temperature=min(warmer, _MAX_TEMPERATURE), seed=seed)
 
 
 def reseeded(sampling: Sampling, times: int) -> Sampling:

@@ -231,6 +231,13 @@ def test_other_sampling_is_warmer_and_never_greedy(
     assert otherwise(given, times).temperature == pytest.approx(warmer)
 
 
+def test_leaving_a_loop_of_a_greedy_draft_is_the_same_each_time() -> None:
+    greedy = replace(SAMPLING, temperature=0.0)
+    assert otherwise(greedy, 2).seed == 2
+    assert otherwise(replace(greedy, seed=9), 2).seed == 9
+    assert otherwise(SAMPLING, 2).seed is None
+
+
 async def test_each_continuation_of_a_seeded_draft_draws_from_a_seed_of_its_own() -> None:
     engine, _ = await played(
         [Say(OPENING + "One. Again. ")],

@@ -111,7 +111,9 @@ def joined(frames: list[dict[str, Any]], field: str) -> str:
 
 
 def test_a_greedy_stream_and_the_whole_answer_are_the_same_and_show_no_tag(server: Server) -> None:
-    wishes = {"temperature": 0, "max_tokens": 1500}
+    # A turn drops as many tokens as happen to be on their way, so the limit falls elsewhere.
+    plain = {"length_control": "off", "loop_guard": False}
+    wishes = {"temperature": 0, "max_tokens": 1500, "writing": plain}
     frames = frames_of(server, **wishes, stream_options={"include_usage": True})
     whole = server.ask(**wishes)
     message = whole["choices"][0]["message"]
@@ -164,19 +166,20 @@ def test_answers_end_within_the_range_they_were_asked_for(server: Server, contro
     )
 
 
-def test_a_healthy_greedy_answer_is_the_same_with_the_loop_guard_on_and_off(
-    server: Server,
-) -> None:
-    texts = [
-        server.ask(
-            temperature=0,
-            messages=asked_for(800, "soil science"),
-            max_tokens=3_000,
-            writing={"loop_guard": guard, "length_control": "off"},
-        )["choices"][0]["message"]["content"]
-        for guard in (True, False)
-    ]
-    assert texts[0] == texts[1] != ""
+def test_a_healthy_answer_is_the_same_with_the_loop_guard_on_and_off(server: Server) -> None:
+    def answers(*, guard: bool) -> list[dict[str, Any]]:
+        wish = {"loop_guard": guard, "length_control": "off"}
+        messages = asked_for(300, "soil science")
+        return [
+            server.ask(seed=seed, messages=messages, max_tokens=1_200, writing=wish)
+            for seed in range(4)
+        ]
+
+    pairs = zip(answers(guard=True), answers(guard=False), strict=True)
+    healthy = [pair for pair in pairs if pair[0]["writing"]["loops_repaired"] == 0]
+    assert len(healthy) >= 2
+    for guarded, plain in healthy:
+        assert guarded["choices"][0]["message"] == plain["choices"][0]["message"]
 
 
 def test_an_answer_longer_than_the_window_is_one_answer() -> None:
