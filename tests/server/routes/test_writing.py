@@ -48,6 +48,18 @@ async def test_a_short_answer_is_brought_into_the_range_that_its_prompt_asks_for
     assert "In conclusion, so it is." not in text.split("## ")[1]
 
 
+async def test_extend_carries_a_short_answer_on_and_shortens_nothing(gateway: Any) -> None:
+    desk = await gateway(
+        [Say(PLAN + sentences(5, 0) + "\n\nIn conclusion, so it is.</answer>")],
+        [Say(sentences(30, 1) + "</answer>")],
+    )
+    asked = asking("Write 100 words about roads.", writing={"length_control": "extend"})
+    body = (await desk.client.post("/v1/chat/completions", json=asked)).json()
+    assert body["writing"]["extensions"] == 1
+    assert body["writing"]["words"] == 35 * 6
+    assert "In conclusion" not in body["choices"][0]["message"]["content"]
+
+
 async def test_control_can_be_switched_off(gateway: Any) -> None:
     desk = await gateway([Say(PLAN + sentences(3, 0) + "</answer>")])
     wish = {"length_control": "off", "loop_guard": False}
