@@ -3,14 +3,10 @@
 import re
 
 from planner.asked.figures import NUMBER, read_number
+from planner.asked.pattern import pattern
 from planner.asked.plainness import DELIVERABLE, LENGTH_KEY, MAKE, is_total
 from planner.asked.quantities import Quantity
 from planner.asked.surroundings import Surroundings
-
-
-def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
-
 
 _ITEM_NOUNS = (
     r"sections?|(?:sub)?headings?|bullets?|chapters?|parts?|paragraphs?|essays?|articles?|posts?|"
@@ -30,13 +26,13 @@ _HAN_ITEMS = (
     "本|部|期|天|款|步"
 )
 
-_EACH_BEFORE = _pattern(
+_EACH_BEFORE = pattern(
     rf"(?<!words\s)(?<!pages\s)\b(?:each|every|per)\b(?:\sof\s(?:the|these|which|"
     rf"them)(?:\s\w{{1,12}})?)?(?:\s[a-z'’-]{{1,16}}){{0,3}}?(?:\s(?P<noun>{_ITEM_NOUNS})\b)?"
     r"[^.;:]{0,60}\Z"
 )
 
-_EACH_AFTER = _pattern(
+_EACH_AFTER = pattern(
     rf"\)?,?\s?(?:long\s|in\slength\s)?(?:each\b|apiece|(?:per|for\s(?:each|every)|in\s(?:each|"
     rf"every)|(?<!,\s)an?)\s(?:\w{{1,12}}\s)?(?P<noun>{_ITEM_NOUNS})\b|per\s(?P<other>\w{{3,14}}))"
 )
@@ -52,22 +48,22 @@ _EACH_HAN_AFTER = re.compile(
     rf"(?:左右|以上|以内)?[/每一](?P<noun>{_HAN_ITEMS})(?![^，。]{{0,3}}的)"
 )
 
-_COUNT_BEFORE = _pattern(
+_COUNT_BEFORE = pattern(
     rf"(?P<count>{NUMBER})\s(?:(?:separate|different|short|unique|individual|distinct|original|"
     rf"new|brief)\s)?\Z"
 )
 
-_COUNT_OF = _pattern(
+_COUNT_OF = pattern(
     rf"(?P<count>{NUMBER})[\s-](?:[a-z]{{1,14}}\s)?(?:{_ITEM_NOUNS})(?<=s)\sof\s(?:[a-z]{{1,14}}\s){{0,3}}\Z"
 )
 
 _COUNT_BEFORE_HAN = re.compile(rf"(?P<count>{NUMBER})\s?(?:{_HAN_ITEMS})(?:约|大约|左右|的)?\Z")
 
-_VAGUE_COUNT = _pattern(
+_VAGUE_COUNT = pattern(
     r"\b(?:several|some|multiple|various|many|a\sfew|few)\s\Z|[几多]篇\Z|若干[篇条]\Z"
 )
 
-_LIST_OF = _pattern(rf"(?P<count>{NUMBER})(?:\s?[-–~～至到]\s?(?P<to>{NUMBER}))?\s?(?P<noun>条|则)")
+_LIST_OF = pattern(rf"(?P<count>{NUMBER})(?:\s?[-–~～至到]\s?(?P<to>{NUMBER}))?\s?(?P<noun>条|则)")
 
 _SHORT_WORDS = 200
 
@@ -77,7 +73,7 @@ _LABELS = (
     r"署名|文件名|书名|昵称"
 )
 
-_LABEL = _pattern(_LABELS)
+_LABEL = pattern(_LABELS)
 
 _NAMES = (
     r"introduction|introductory|intro|conclusions?|concluding|abstract|executive\ssummary|summary|"
@@ -93,15 +89,15 @@ _NAMES = (
     r"第[一二三四五六七八九十\d]{1,3}(?:部分|章|节|段|幕)"
 )
 
-_PART_BEFORE = _pattern(
+_PART_BEFORE = pattern(
     rf"(?P<name>{_LABELS}|{_NAMES})(?![^:：]{{0,20}}(?:字数|篇幅))[^,，。；;\n]{{0,28}}\Z"
 )
 
-_LABEL_BEFORE = _pattern(rf"(?P<name>{_LABELS})[^。;；]{{0,24}}\Z")
+_LABEL_BEFORE = pattern(rf"(?P<name>{_LABELS})[^。;；]{{0,24}}\Z")
 
 _LABEL_WORDS = 60
 
-_PART_AFTER = _pattern(
+_PART_AFTER = pattern(
     rf"\s?\)?\s?(?:(?:for|in|on)\s(?:the|an?)\s)?(?:左右|以内|以上)?的?(?P<name>{_LABELS}|{_NAMES})"
 )
 
@@ -112,13 +108,13 @@ _LIST_LINE = re.compile(
     re.IGNORECASE,
 )
 
-_LIST_INLINE = _pattern(
+_LIST_INLINE = pattern(
     r"(?:(?<!\d)\d{1,2}[.)、）．]|[①-⑳])\s{0,2}(?P<name>[^:：(（\n\d]{2,40}?)\s?[(（]"
     r"(?:约|大约|about\s|around\s|~|at\sleast\s|至少|不少于)?\Z"
 )
 
 # "at most 2 fight scenes" counts some of them only.
-_LIMIT_BEFORE = _pattern(
+_LIMIT_BEFORE = pattern(
     r"(?:no\smore\sthan|at\smost|at\sleast|up\sto|不超过|最多|至少|不少于)\s?\Z"
 )
 
@@ -220,10 +216,10 @@ def count_of(text: str, noun: str, place: int) -> tuple[float, float] | None:
     """
     first = max(0, place - _COUNT_CHARS // 2)
     region, middle = text[first : place + _COUNT_CHARS // 2], place - first
-    for pattern in _count_patterns(noun):
+    for counting in _count_patterns(noun):
         counts = [
             (abs(match.start() - middle), low, high)
-            for match in pattern.finditer(region)
+            for match in counting.finditer(region)
             for low, high in _read_count(region, match)
         ]
         if counts:
@@ -250,13 +246,13 @@ def _count_patterns(noun: str) -> list[re.Pattern[str]]:
     stem = re.sub(r"(?:ies|y|s)\Z", "", noun.lower())
     if stem:
         return [
-            _pattern(
+            pattern(
                 rf"\b{between}[\s-](?!words?\b|"
                 rf"pages?\b)(?:[a-z'’-]{{1,18}}[ ]){{0,4}}?{re.escape(stem)}(?:ies|y|s|es)?\b"
             )
         ]
     return [
-        _pattern(
+        pattern(
             rf"\b{between}[\s-](?!words?\b|"
             rf"pages?\b)(?:[a-z'’-]{{1,18}}[ ]){{0,3}}?(?:{_ITEM_NOUNS})\b"
         ),

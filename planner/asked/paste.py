@@ -8,7 +8,7 @@ import re
 HEAD_CHARS = 3_000
 _LONG_CHARS = 800
 _LAST_WORDS_CHARS = 1_000
-_CLAUSE_END = re.compile(r"[，,、:：（(）)—。！？!?；;\n]|\s[-–]\s|\.(?=\s)")
+CLAUSE_END = re.compile(r"[，,、:：（(）)—。！？!?；;\n]|\s[-–]\s|\.(?=\s)")
 
 _MARKER = re.compile(
     r"(?:\b(?:reference(?:\s(?:text|material))?s?|source(?:\s(?:text|material))?|text|article|"
@@ -146,6 +146,6 @@ def _size(text: str) -> int:
 
 def _last_clause(text: str) -> str:
     cut = 0
-    for end in _CLAUSE_END.finditer(text):
+    for end in CLAUSE_END.finditer(text):
         cut = end.end()
     return text[cut:]

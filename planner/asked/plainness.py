@@ -2,15 +2,11 @@
 
 import re
 
+from planner.asked.pattern import pattern
 from planner.asked.quantities import Quantity
 from planner.asked.surroundings import Surroundings
 
-
-def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
-
-
-_TOTAL = _pattern(
+_TOTAL = pattern(
     r"\b(?:total(?:l?ing|s)?|overall|altogether|in\sall|entire|whole|full\s(?:text|length|article|"
     r"piece)|"
     r"complete\s(?:text|lesson\splan|document))\b|总字数|总长度?|总计|总共|共计|合计|一共|全文|"
@@ -18,9 +14,9 @@ _TOTAL = _pattern(
     r"整体|总篇幅|总量|共约?\Z|全部"
 )
 
-_TOTAL_AFTER = _pattern(r"[\s,)]{0,2}(?:in\stotal|overall|altogether|total\b|in\sall)")
+_TOTAL_AFTER = pattern(r"[\s,)]{0,2}(?:in\stotal|overall|altogether|total\b|in\sall)")
 
-LENGTH_KEY = _pattern(
+LENGTH_KEY = pattern(
     r"word\s?(?:count|limit|length)s?|wordcount|\blength\b|\blenght\b|\blenth\b|\bvolume\sof|"
     r"\blimit|"
     r"number\sof\swords|duration|"
@@ -28,9 +24,9 @@ LENGTH_KEY = _pattern(
     r"全文|文字|字长|\blong\b|\bsize\b"
 )
 
-_LONG_AFTER = _pattern(r"[\s)]{0,2}(?:in\slength|long\b|of\slength)")
+_LONG_AFTER = pattern(r"[\s)]{0,2}(?:in\slength|long\b|of\slength)")
 
-MAKE = _pattern(
+MAKE = pattern(
     r"\b(?:can\si\s(?:get|have)|i(?:[’']d|\swould)\s(?:like|love)|"
     r"write|writing|wrte|wrtie|wirte|rite|draft|reply|output|publish|supply|submit|create|"
     r"compose|generate|produce|prepare|make|give|provide|develop|"
@@ -47,7 +43,7 @@ MAKE = _pattern(
     r"为"
 )
 
-_OUGHT = _pattern(
+_OUGHT = pattern(
     r"\b(?:should|must|shall|needs?\sto|has\sto|have\sto|require[sd]?|requirement|kept|keep|aim|"
     r"target|limit|maintain(?:ed)?|"
     r"ensure|suggested|recommended|expected|ideally|maximum|minimum|preferred|at\sleast|"
@@ -55,7 +51,7 @@ _OUGHT = _pattern(
     r"要求|控制|应|须|需|建议|不少于|不超过|不低于|左右|范围|限"
 )
 
-DELIVERABLE = _pattern(
+DELIVERABLE = pattern(
     r"(?:\s?A4纸?)?[\s,的]{0,2}[一-鿿《》]{0,10}?(?:[\w’'-]{1,18}\s){0,5}?(?:essay|article|story|"
     r"novel|report|paper|"
     r"post|blog|guide|review|speech|letter|"
@@ -69,7 +65,7 @@ DELIVERABLE = _pattern(
     r"短篇|中篇|长篇|entry|entries|scene|monologue|reflection|bio\b)"
 )
 
-_WHOLE_CLAUSE = _pattern(
+_WHOLE_CLAUSE = pattern(
     r"[\s\-*•·>（(【\[]{0,4}(?:\d{1,2}[.)、）]\s?)?(?:about|around|approximately|approx\.?|"
     r"roughly|~|in|of|"
     r"between|within|at\sleast|at\smost|no\s(?:more|less|fewer)\sthan|up\sto|under|over|maximum|"
@@ -79,7 +75,7 @@ _WHOLE_CLAUSE = _pattern(
 )
 
 # "in 300 words", "an essay of about 300 words", "用300字".
-_IN_SO_MANY = _pattern(
+_IN_SO_MANY = pattern(
     r"(?:\b(?:in|within|using)\s(?:about\s|around\s|under\s|only\s|just\s|a\s|roughly\s|"
     r"approximately\s)?|"
     r"\b(?:essay|article|story|report|paper|post|review|speech|letter|chapter|summary|piece|novel|"
@@ -88,15 +84,15 @@ _IN_SO_MANY = _pattern(
 )
 
 # So plain a command is one even in the midst of a source.
-_COMMAND = _pattern(
+_COMMAND = pattern(
     r"(?:\A|[.,;:，。；：]\s?)(?:please\s|and\s|then\s|now\s){0,2}write\s(?:me\s)?an?\s\Z|"
     r"(?:\A|[.,;:，。；：]\s?)请(?:你|您|帮我)?(?:据此)?[撰编]?写一[篇份个]\Z"
 )
 # "I have 3 minutes to speak."
-TIME_TO_SPEAK = _pattern(r"\s(?:to|for)\s(?:speak|talk|present|pitch|fill)")
-_ON = _pattern(r"\s(?:on|about)\b")
+TIME_TO_SPEAK = pattern(r"\s(?:to|for)\s(?:speak|talk|present|pitch|fill)")
+_ON = pattern(r"\s(?:on|about)\b")
 # "开题报告5000字": a prompt that is no sentence.
-_KIND_ALONE = _pattern(
+_KIND_ALONE = pattern(
     r"(?!.{0,8}[这那该此本原])[^，。,.\s]{0,10}(?:文章|论文|小说|报告|散文|故事|评论|总结|作文|"
     r"演讲稿|稿|方案|"
     r"心得|体会|有感|感想|汇报|检讨书?|影评|观后感|读后感|essay|article|story|"
@@ -105,8 +101,8 @@ _KIND_ALONE = _pattern(
 # A line of a list of requirements that ends in the amount.
 # What may stand before an amount that begins a line.
 _LEAD = " -*#>~≈约近"
-_COUNTED = _pattern(r"\A\s{0,3}(?:an?|\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s")
-_LIST_ITEM = _pattern(r"\s{0,4}(?:[-*•·]|\(?\d{1,2}[.)、）．])\s?[^\n。.;；]{0,60}")
+_COUNTED = pattern(r"\A\s{0,3}(?:an?|\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s")
+_LIST_ITEM = pattern(r"\s{0,4}(?:[-*•·]|\(?\d{1,2}[.)、）．])\s?[^\n。.;；]{0,60}")
 _CLAUSE_OVER = re.compile(
     r"(?:左右|以内|以上|之间|上下|字?以下|内|minimum|max|long|-?ish)?\s?(?:\Z|"
     r"[，,。.;；)）\]】\n、])"

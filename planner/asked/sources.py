@@ -3,8 +3,7 @@
 It must not find amounts or choose among them.
 """
 
-import re
-
+from planner.asked.pattern import pattern
 from planner.asked.surroundings import Surroundings
 
 ROUGHLY = (
@@ -14,12 +13,8 @@ ROUGHLY = (
 """A pattern for what may stand between such a text and its size."""
 
 
-def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
-
-
 # What lies before the writer: "this 5,000-word article", "原文5000字".
-_SOURCE_BEFORE = _pattern(
+_SOURCE_BEFORE = pattern(
     r"(?<!\bwrite\s)(?<!make\s)(?<!keep\s)(?<!draft\s)(?<!compose\s)(?<!create\s)(?<!finish\s)\b(?:this|that|these|"
     r"those|my|our|"
     r"his|her|their|your|attached|given|existing|original|following|above|below|enclosed|provided|"
@@ -29,35 +24,35 @@ _SOURCE_BEFORE = _pattern(
     r"takes?\b|runs?\b|is\b|wants?\b|needs?\b|asks?\b|requires?\b|down\b|from\b|up\b|"
     r"by\b)[a-z'-]{2,16}\s){0,2}?" + ROUGHLY
 )
-_SOURCE_BEFORE_HAN = _pattern(
+_SOURCE_BEFORE_HAN = pattern(
     r"(?<![写成作])(?:这|那|该|此|以下|下面|上面|上述|下列|附件|原|我的|我写的|我们的|给定|已有|"
     r"现有|提供的|给出的|上传的|"
     r"原文|原稿|初稿|原书|全书|本书|材料|原著|这本书|文件)(?:中|里)?(?:的)?(?:这|那)?一?(?:篇|段|"
     r"份|个|部|封|本|则|章|张)?的?(?:文章|论文|小说|作文|稿子|报告)?" + ROUGHLY
 )
-_SOURCE_AFTER = _pattern(
+_SOURCE_AFTER = pattern(
     r"\s?(?:(?:(?!(?:based|from|using|according|on|about|of|for)\s)\S{1,16}\s){0,5}?(?:above|"
     r"below|attached|that\si\s(?:wrote|have|uploaded)|"
     r"i\s(?:wrote|have\swritten))\b|"
     r"[^，。,]{0,4}的(?:原文|原稿|初稿|材料|资料|素材|原著))"
 )
-_CHANGED_FROM = _pattern(r"(?:\bfrom\s(?:about\s|around\s|the\s)?|从原?来?的?|由原?来?的?)\Z")
-_CHANGED_TO = _pattern(
+_CHANGED_FROM = pattern(r"(?:\bfrom\s(?:about\s|around\s|the\s)?|从原?来?的?|由原?来?的?)\Z")
+_CHANGED_TO = pattern(
     r"[^,，。.]{0,24}?(?:\b(?:down\s|up\s)?(?:in)?to\b|"
     r"[扩缩压增减删精提改变加][^，。]{0,6}[到成至为])"
 )
-_BY = _pattern(
+_BY = pattern(
     r"\b(?:increase|reduc|decreas|shorten|cut|trim|longer|shorter|extend|"
     r"grow)[^,.;]{0,24}\sby\s(?:about\s|"
     r"around\s|approximately\s)?\Z|\b(?:lose|remove|delete|shed)\s(?:about\s|over\s)?\Z|(?:减少|删去|删减|删掉|增加了?|扩充了?)\Z"
 )
 # 把一篇3000字的文章缩写成500字, "summarise a 3,000-word report in ..."
-_TAKEN = _pattern(r"[把将][^，。成为到]{0,16}\Z")
-_MADE = _pattern(
+_TAKEN = pattern(r"[把将][^，。成为到]{0,16}\Z")
+_MADE = pattern(
     r"的[^。]{0,40}(?:[改缩扩写变压提浓精翻译][^。]{0,6}[成为到至]|压缩|缩减|精简|翻译|润色|浓缩|"
     r"扩展)"
 )
-_TRANSFORM = _pattern(
+_TRANSFORM = pattern(
     r"\b(?:summari[sz]e|condense|shorten|proofread|edit|revise|review|analy[sz]e|critique|"
     r"paraphrase|translate|"
     r"rewrite|reword|expand|grade|evaluate|read|improve|polish|rephrase)\s(?:a|an|"
@@ -66,21 +61,21 @@ _TRANSFORM = _pattern(
     r"了)?(?:一[篇段份个])?\Z"
 )
 # "An outline for a 5,000-word thesis"; the outline has another length.
-_PLANNED_BEFORE = _pattern(
+_PLANNED_BEFORE = pattern(
     r"\b(?:outlines?|synopsis|summary|review|blurb|titles?|ideas|headings|structure|topics?|prompts?|thesis\sstatement|plan)"
     r"\s(?:for|of)\s(?:an?|my|the|our)\s(?:[a-z-]{1,14}\s){0,2}\Z|"
     r"\b(?:joke|story|poem|tale|song|question)s?\s(?:about|on)\s(?:an?|the)\s\Z|"
     r"(?:大纲|提纲|目录|框架)[，,。\s]{0,2}(?:我的)?(?:论文|全文|小说|文章|正文|全书)[^，。]{0,8}\Z"
 )
-_PLANNED_AFTER = _pattern(
+_PLANNED_AFTER = pattern(
     r"的?[^，。的]{0,4}(?:论文|小说|文章|剧本|报告)的?[^，。的]{0,6}(?:大纲|提纲|目录|框架|题目|"
     r"书名)|"
     r"\s(?:rule|barrier|milestone|challenge)\b|(?:\s[a-z]{1,14}){1,2}\soutline\b"
 )
 # "The teacher wants 800 words; point out the mistakes": the text is there.
-_CHECKED_AFTER = _pattern(r"[^。.]{0,24}(?:指出|批改|打分|评分|语病|错别字|校对|\bproofread\b)")
+_CHECKED_AFTER = pattern(r"[^。.]{0,24}(?:指出|批改|打分|评分|语病|错别字|校对|\bproofread\b)")
 # "把这段话翻译成日语：请在8000字以内…": all of the line is the source.
-_TRANSLATED = _pattern(r"(?:translat|翻译)[^:：\n]{0,40}[:：][^\n]{0,160}\Z")
+_TRANSLATED = pattern(r"(?:translat|翻译)[^:：\n]{0,40}[:：][^\n]{0,160}\Z")
 
 
 def is_source(around: Surroundings) -> bool:

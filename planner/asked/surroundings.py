@@ -6,7 +6,7 @@ Windows are bounded, so looking around every amount of a prompt stays linear in 
 import re
 from dataclasses import dataclass
 
-from planner.asked.paste import HEAD_CHARS
+from planner.asked.paste import CLAUSE_END, HEAD_CHARS
 from planner.asked.quantities import Quantity
 
 _BEFORE_CHARS = 240
@@ -15,7 +15,6 @@ _AFTER_CHARS = 160
 _SENTENCE_END = re.compile(
     r"[。！？!?；;\n]|(?<!approx)(?<!min)(?<!max)(?<!\be\.g)\.(?=[\s\"'”)]|\Z)"
 )
-_CLAUSE_END = re.compile(r"[，,、:：（(）)—。！？!?；;\n]|\s[-–]\s|\.(?=\s)")
 
 TAIL_CHARS = 2_000
 
@@ -67,7 +66,7 @@ def look_around(text: str, quantity: Quantity, *, paste: tuple[int, int]) -> Sur
     return Surroundings(
         before=sentence,
         after=after[: stop.start()] if stop else after,
-        clause=_last_part(_CLAUSE_END, sentence),
+        clause=_last_part(CLAUSE_END, sentence),
         line=before[before.rfind("\n") + 1 :],
         pasted=paste[0] <= quantity.start < paste[1],
         far=HEAD_CHARS <= quantity.start < len(text) - TAIL_CHARS,
