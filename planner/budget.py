@@ -13,7 +13,8 @@ EXPECTED_REASONING_TOKENS = 3_000
 _LEAST_CUT_TOKENS = 4_000
 # A further window holds a recap of plan and text (0.15) and the latest pages (0.25); the rest,
 # less the prompt, is room to write in, and with less than a fifth it is not worth opening.
-CARRIED_SHARE = 0.4
+RECAP_SHARE, PAGES_SHARE = 0.15, 0.25
+CARRIED_SHARE = RECAP_SHARE + PAGES_SHARE
 LEAST_ROOM_SHARE = 0.2
 # One text takes more tokens a word than the next; what is written is bounded by this much over.
 ANSWER_SLACK = 1.25

@@ -45,6 +45,13 @@ class Asked:
     high_words: int | None
     source: Source
 
+    @property
+    def range(self) -> tuple[int, int] | None:
+        """Both bounds, or None where none is known."""
+        if self.low_words is None or self.high_words is None:
+            return None
+        return self.low_words, self.high_words
+
 
 NOTHING = Asked(low_words=None, high_words=None, source="none")
 

@@ -71,10 +71,7 @@ class Answerer:
             stop=ENGINE_STOPS,
             priority=order.priority,
         )
-        return Commission(
-            jobs=_copies(job, order.n),
-            rules=_rules(laid.plan, order, self.engine.card.window_tokens),
-        )
+        return Commission(jobs=_copies(job, order.n), rules=_rules(laid.plan, order))
 
     async def accept_raw(
         self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
@@ -157,7 +154,7 @@ def _steered(brief: Brief, sampling: Sampling) -> Brief:
     return replace(brief, length_control="off", loop_guard=False)
 
 
-def _rules(plan: Plan, order: Order, window_tokens: int) -> Rules:
+def _rules(plan: Plan, order: Order) -> Rules:
     """What the plan says, as a draft keeps to it; only a paced draft outgrows its window."""
     return Rules(
         max_tokens=plan.budget.total_tokens,
@@ -166,7 +163,7 @@ def _rules(plan: Plan, order: Order, window_tokens: int) -> Rules:
         stops=order.stops,
         policies=policies_for(control=plan.control, asked=plan.asked, loop_guard=plan.loop_guard),
         asked=plan.asked,
-        window_tokens=window_tokens if plan.control == "pace" else None,
+        paged=plan.control == "pace",
     )
 
 

@@ -47,14 +47,12 @@ class Serving:
     top_p: float
 
 
-def choose(settings: Settings) -> Serving:
-    """Reads the checkpoint and picks the engine; nothing is loaded yet.
+def identify(settings: Settings) -> tuple[Checkpoint, Card]:
+    """The checkpoint that is set, and how it will be served.
 
     Raises:
-        CannotServe: it cannot work as set; the sentence says why.
+        CannotServe: there is no such checkpoint, or the window is larger than it holds.
     """
-    if settings.engine == "scripted":
-        return _scripted(settings)
     found = checkpoint.find(
         settings.model, revision=settings.revision, name=settings.served_model_name
     )
@@ -63,6 +61,18 @@ def choose(settings: Settings) -> Serving:
         window_tokens=found.window(settings.max_model_len),
         vocabulary_tokens=found.shape.vocabulary,
     )
+    return found, card
+
+
+def choose(settings: Settings) -> Serving:
+    """Reads the checkpoint and picks the engine; nothing is loaded yet.
+
+    Raises:
+        CannotServe: it cannot work as set; the sentence says why.
+    """
+    if settings.engine == "scripted":
+        return _scripted(settings)
+    found, card = identify(settings)
     name = _engine_name(settings)
     return Serving(
         engine_name=name,

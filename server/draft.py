@@ -175,8 +175,7 @@ class Draft:
         if self._over_reasoning:
             return Carry(why=REASONING_BUDGET, words=_TO_ANSWER[self.splitter.state])
         if self._end is not None and self._end.reason == "length":
-            paged = self.answer_begun and self.rules.window_tokens is not None
-            return Carry(why=WINDOW, words="") if paged else None
+            return Carry(why=WINDOW, words="") if self.answer_begun and self.rules.paged else None
         if self._end is not None and self._end.stop == ANSWER_END and not self.answer_begun:
             return Carry(why=STOP_IN_REASONING, words="")
         return None if self.answer_begun else self._repair()

@@ -83,10 +83,7 @@ class Ended:
 
         Worked number: 2,100 words for [1,800, 2,200] = 1.05.
         """
-        low, high = self.asked.low_words, self.asked.high_words
-        if low is None or high is None:
-            return None
-        return 2 * self.answer_words / (low + high)
+        return None if self.asked.range is None else 2 * self.answer_words / sum(self.asked.range)
 
 
 Event = Fragment | CarriedOn | Ended

@@ -10,6 +10,7 @@ from typing import Any
 
 from planner.brief import Brief, Message
 from server import checkpoint
+from server.app import identify
 from server.engine.base import Card, Passage
 from server.engine.tokenizer import Tokenizer
 from server.errors import CannotServe, ContextTooLong
@@ -35,14 +36,7 @@ def layout_of(settings: Settings) -> Layout:
     Raises:
         CannotServe: there is no such checkpoint, or it has no tokenizer.
     """
-    found = checkpoint.find(
-        settings.model, revision=settings.revision, name=settings.served_model_name
-    )
-    card = Card(
-        model=found.name,
-        window_tokens=found.window(settings.max_model_len),
-        vocabulary_tokens=found.shape.vocabulary,
-    )
+    found, card = identify(settings)
     reader = Reader(card=card, tokenizer=Tokenizer(found.directory))
     return Layout(engine=reader, prompter=checkpoint.prompter(found, settings.prompt_template))
 

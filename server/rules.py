@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from planner.length import NOTHING, Asked
 from server.marks import ANSWER_END
-from server.policies.policy import Policy
+from server.policies.policy import EXTEND, LOOP, PACE, Policy
 
 # LongWriter-Zero's own stops (model card), the Chinese role marker beside the English one. Four is
 # all that vLLM takes (VLLM_MAX_STOP_STRINGS). `</answer>` inside the thinking ends the engine's
@@ -15,7 +15,7 @@ ENGINE_STOPS = (ANSWER_END, "<|user|>", "<|用户|>", "<|endoftext|>")
 REASONING_BUDGET = "reasoning_budget"
 NO_ANSWER = "no_answer"
 STOP_IN_REASONING = "stop_in_reasoning"
-LOOP, EXTEND, PACE, WINDOW = "loop", "extend", "pace", "window"
+WINDOW = "window"
 CARRY_REASONS = (REASONING_BUDGET, NO_ANSWER, STOP_IN_REASONING, LOOP, EXTEND, PACE, WINDOW)
 
 MakePolicies = Callable[[str], Sequence[Policy]]
@@ -33,8 +33,7 @@ class Rules:
     reasoning_tokens: when they are used up, a tag that is just being written is waited for.
     policies: given the text before the answer, its thinking, makes what watches over the answer.
     asked: the length that is wanted, for the report.
-    window_tokens: None where a draft ends with the engine's window; else the size of the window,
-    and the draft goes on in a new one.
+    paged: whether a draft that fills the engine's window goes on in a new one.
     """
 
     max_tokens: int
@@ -44,7 +43,7 @@ class Rules:
     raw: bool = False
     policies: MakePolicies = no_policies
     asked: Asked = NOTHING
-    window_tokens: int | None = None
+    paged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

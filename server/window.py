@@ -5,13 +5,10 @@ A window holds the prompt, a recap, the latest pages, and room for as much again
 
 from dataclasses import dataclass
 
+from planner.budget import PAGES_SHARE, RECAP_SHARE
 from server.engine.base import Passage
 from server.engine.log import Log
 from server.recap import recap
-
-# Shares of the window. What is left after prompt, recap and pages is room to write in.
-_RECAP_SHARE = 0.15
-_PAGES_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +39,10 @@ def head_text(log: Log, answer_from_chars: int, window_tokens: int) -> str:
     """
     text = "".join(log.parts)
     chars_per_token = log.num_chars / max(1, log.num_tokens)
-    max_chars = round(_RECAP_SHARE * window_tokens * chars_per_token)
+    max_chars = round(RECAP_SHARE * window_tokens * chars_per_token)
     return recap(text[:answer_from_chars], text[answer_from_chars:], max_chars=max_chars)
 
 
 def pages_from_chars(log: Log, answer_from_chars: int, window_tokens: int) -> int:
     """Where the latest pages begin, at the start of a line if one is near."""
-    return max(answer_from_chars, log.latest(round(_PAGES_SHARE * window_tokens)))
+    return max(answer_from_chars, log.latest(round(PAGES_SHARE * window_tokens)))

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from planner.budget import LEAST_ROOM_SHARE
 from server.draft import Draft
 from server.engine.base import End, Engine, Job, Sampling
 from server.errors import EngineDied
@@ -12,8 +13,6 @@ from server.rules import WINDOW, Carry, Rules
 from server.window import Window, head_text, pages_from_chars
 
 _MAX_TEMPERATURE = 1.5
-# A new window with less room than this would be filled with little but its own recap.
-_MIN_ROOM_SHARE = 0.2
 # Other drafts of one request have seeds one apart.
 _SEED_STRIDE = 1_000_003
 _MAX_SEED = 2**63
@@ -88,29 +87,27 @@ async def _put(engine: Engine, draft: Draft, step: Carry) -> list[Fragment]:
 
 async def _following(engine: Engine, ordered: Job, draft: Draft, step: Carry) -> Job | None:
     """The job that goes on from the log, or None where the window has no room for more."""
+    window_tokens = engine.card.window_tokens
+    script = draft.script()
     # The words put in were not part of the budget.
-    room_tokens = _room_tokens(engine, ordered, draft)
+    room_tokens = window_tokens - ordered.prompt.num_tokens - script.num_tokens
     if step.why == WINDOW or room_tokens < 1:
         if not await _open_window(engine, draft):
             return None
-        room_tokens = _room_tokens(engine, ordered, draft)
-        if room_tokens < engine.card.window_tokens * _MIN_ROOM_SHARE:
+        script = draft.script()
+        room_tokens = window_tokens - ordered.prompt.num_tokens - script.num_tokens
+        if room_tokens < window_tokens * LEAST_ROOM_SHARE:
             return None
-    job = ordered.after(draft.script(), max_tokens=min(draft.tokens_left, room_tokens))
+    job = ordered.after(script, max_tokens=min(draft.tokens_left, room_tokens))
     sampling = reseeded(ordered.sampling, sum(draft.carried.values()))
     return replace(job, sampling=otherwise(sampling, step.other_sampling))
 
 
-def _room_tokens(engine: Engine, ordered: Job, draft: Draft) -> int:
-    return engine.card.window_tokens - ordered.prompt.num_tokens - draft.script().num_tokens
-
-
 async def _open_window(engine: Engine, draft: Draft) -> bool:
     """Turns to a new window, where the draft may; without an answer there is nothing to recap."""
-    window_tokens = draft.rules.window_tokens
-    if window_tokens is None or not draft.answer_begun:
+    if not draft.rules.paged or not draft.answer_begun:
         return False
-    start = draft.answer_from_chars
+    window_tokens, start = engine.card.window_tokens, draft.answer_from_chars
     head = await engine.tokenize(head_text(draft.log, start, window_tokens))
     pages = pages_from_chars(draft.log, start, window_tokens)
     draft.window = Window(head=head, from_chars=pages)

@@ -69,10 +69,10 @@ class Log:
             return 0
         first = bisect_left(self._ends_tokens, self.num_tokens - max_tokens) + 1
         lines = range(first, first + (len(self.parts) - first) // 4 + 1)
-        at = next((i for i in lines if self._parts_line(i)), first)
+        at = next((i for i in lines if self._line_begins(i)), first)
         return self._ends_chars[at - 1]
 
-    def _parts_line(self, at: int) -> bool:
+    def _line_begins(self, at: int) -> bool:
         """Whether a line ends right before part ``at`` or at its start."""
         return self.parts[at - 1].endswith("\n") or "".join(self.parts[at : at + 1])[:1] == "\n"
 

@@ -21,9 +21,9 @@ def policies_for(
 
     def made(thinking: str) -> Sequence[Policy]:
         policies: list[Policy] = [LoopGuard()] if loop_guard else []
-        low_words, high_words = asked.low_words, asked.high_words
-        if low_words is None or high_words is None:
+        if asked.range is None:
             return policies
+        low_words, high_words = asked.range
         if control == "pace":
             outline = read_outline(thinking, low_words, high_words)
             policies.append(Pace(outline=outline, low_words=low_words, high_words=high_words))

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from server.policies.headings import Heading, Kind, read_heading
-from server.policies.policy import Turn
+from server.policies.policy import EXTEND, Turn
 from server.policies.reader import Met, Reader
 
-EXTEND = "extend"
 MAX_EXTENSIONS = 4
 # An extension that brings less is the model's second no.
 LEAST_WORDS = 30
@@ -36,6 +35,13 @@ def closer_words(low_words: int) -> int:
     Worked number: of a text of at least 2,000 words, 200; of 500, 120; of 20,000, 400.
     """
     return min(400, max(120, low_words // 10))
+
+
+def held_closer(closer: Closer | None, words: int, low_words: int) -> Closer | None:
+    """The ending that is held back after ``words`` words, until it proves not to be one."""
+    if closer is None or words >= low_words:
+        return None
+    return closer if words - closer.words <= closer_words(low_words) else None
 
 
 @dataclass(slots=True)
@@ -86,11 +92,7 @@ class Extend:
 
     @property
     def _closer(self) -> Closer | None:
-        """The ending that is held back, until it proves not to be one."""
-        closer, words = self._reader.place.closer, self._reader.words
-        if closer is None or words >= self.low_words:
-            return None
-        return closer if words - closer.words <= closer_words(self.low_words) else None
+        return held_closer(self._reader.place.closer, self._reader.words, self.low_words)
 
     def _met(self, met: Met) -> _Place:
         place = self._reader.place

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from server.policies.echo import Echo
 from server.policies.likeness import changed_share
-from server.policies.policy import Turn
+from server.policies.policy import LOOP, Turn
 from server.policies.runs import Match, Run, carry_on, looping
 from server.policies.stutter import GRID_CHARS, LOOP_CHARS_WITHOUT_WORDS, Stutter
 from server.policies.units import CLAUSE_CHARS, EDGE_CHARS, Unit, find_end, may_end, unit
 
-LOOP = "loop"
 # The longest group: four paragraphs of ten sentences.
 _MAX_PERIOD = 40
 # How many units a rewind can go back; behind that the guard starts afresh.

@@ -4,15 +4,14 @@ from dataclasses import dataclass, field, replace
 
 from planner.outline import Outline, even_outline
 from server.policies.course import Course
-from server.policies.extend import LEAST_WORDS, MAX_EXTENSIONS, Closer, closer_words
+from server.policies.extend import LEAST_WORDS, MAX_EXTENSIONS, Closer, held_closer
 from server.policies.heading_rules import Do, Verdict, judge
 from server.policies.heading_rules import Met as MetHeading
 from server.policies.headings import Heading, Kind, read_heading
 from server.policies.place import Place
-from server.policies.policy import Turn
+from server.policies.policy import PACE, Turn
 from server.policies.reader import Met, Reader
 
-PACE = "pace"
 _BREAK = "\n\n"
 # A sentence is seldom longer: none is begun with less room than this below the end of the range.
 _SENTENCE_WORDS = 30
@@ -125,11 +124,7 @@ class Pace:
 
     @property
     def _closer(self) -> Closer | None:
-        """The ending that is held back, until it proves not to be one."""
-        closer, words = self._reader.place.closer, self._reader.words
-        if closer is None or words >= self.low_words:
-            return None
-        return closer if words - closer.words <= closer_words(self.low_words) else None
+        return held_closer(self._reader.place.closer, self._reader.words, self.low_words)
 
     def _met(self, met: Met) -> Turn | None:
         if met.kind is None:

@@ -8,6 +8,9 @@ what a turn takes back was never seen by the client.
 from dataclasses import dataclass
 from typing import Protocol
 
+# Why a text is turned: what the policies put into ``Turn.why``.
+LOOP, EXTEND, PACE = "loop", "extend", "pace"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:

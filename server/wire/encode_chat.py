@@ -10,7 +10,7 @@ import orjson
 
 from server.events import Channel, Choice, Ended, Fragment, TokenLogprob, Usage
 from server.wire.encode import DONE, Folded, Head, Style, frame, one_line, usage_object
-from server.wire.encode_writing import writing_json, writing_object
+from server.wire.encode_writing import writing_object
 
 _OPEN_END = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -55,9 +55,8 @@ class ChatEncoder:
                 )
             case Ended(finish_reason=reason) as ended:
                 rest = b',"logprobs":null,"finish_reason":"%s"}],"writing":%s}\n\n'
-                return self._frame(
-                    choice.index, b"{}", rest % (reason.encode(), writing_json(ended))
-                )
+                report = orjson.dumps(writing_object(ended))
+                return self._frame(choice.index, b"{}", rest % (reason.encode(), report))
             case _:
                 return b""
 

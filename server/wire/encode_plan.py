@@ -8,9 +8,8 @@ from planner.plan import Plan
 def plan_object(plan: Plan, *, template: str, window_tokens: int) -> dict[str, Any]:
     """What would be done for a request; docs/length.md says what each field means."""
     asked, budget = plan.asked, plan.budget
-    known = asked.low_words is not None
     return {
-        "words": [asked.low_words, asked.high_words] if known else None,
+        "words": asked.range and list(asked.range),
         "source": asked.source,
         "language": plan.language,
         "template": template,

@@ -2,24 +2,21 @@
 
 from typing import Any, Final
 
-import orjson
-
 from server.events import Ended
-from server.rules import EXTEND, LOOP, NO_ANSWER, PACE, REASONING_BUDGET, STOP_IN_REASONING
+from server.policies.policy import EXTEND, LOOP, PACE
+from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING
 
 _FORMAT_REPAIRS: Final = (NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING)
 
 
 def writing_object(ended: Ended) -> dict[str, Any]:
-    """The report on one draft; docs/length.md says what each field means."""
+    """The report on one draft; README.md says what each field means."""
     carried = dict(ended.carried)
-    asked = ended.asked
-    known = asked.low_words is not None and asked.high_words is not None
     ratio = ended.ratio
     return {
         "words": ended.answer_words,
-        "asked": [asked.low_words, asked.high_words] if known else None,
-        "source": asked.source,
+        "asked": ended.asked.range and list(ended.asked.range),
+        "source": ended.asked.source,
         "ratio": None if ratio is None else round(ratio, 3),
         "extensions": carried.get(EXTEND, 0),
         "sections_brought_on": carried.get(PACE, 0),
@@ -28,7 +25,3 @@ def writing_object(ended: Ended) -> dict[str, Any]:
         "format_faults": list(ended.faults),
         "windows": ended.num_windows,
     }
-
-
-def writing_json(ended: Ended) -> bytes:
-    return orjson.dumps(writing_object(ended))

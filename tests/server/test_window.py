@@ -25,23 +25,23 @@ def chapter(number: int, title: str) -> str:
 
 
 async def played(
-    *plays: Play, window_tokens: int | None = WINDOW_TOKENS, reasoning_tokens: int = 50
+    *plays: Play, paged: bool = True, reasoning_tokens: int = 50, prompt_tokens: int = 1
 ) -> tuple[ScriptedEngine, list[Event]]:
     card = Card(model="scripted", window_tokens=WINDOW_TOKENS, vocabulary_tokens=10**6)
     engine = ScriptedEngine(plays=plays, card=card)
     job = Job(
         id="a",
-        prompt=Passage(text="Write.", token_ids=(900,), num_tokens=1),
+        prompt=Passage(text="Write.", token_ids=(900,) * prompt_tokens, num_tokens=prompt_tokens),
         written=Passage(text="", token_ids=(), num_tokens=0),
         sampling=Sampling(temperature=0.6, top_p=0.95),
-        max_tokens=WINDOW_TOKENS - 1,
+        max_tokens=WINDOW_TOKENS - prompt_tokens,
         stop=ENGINE_STOPS,
     )
     rules = Rules(
         max_tokens=1_000,
         reasoning_tokens=reasoning_tokens,
         thinking=True,
-        window_tokens=window_tokens,
+        paged=paged,
     )
     async with asyncio.timeout(BOUND_S), aclosing(write(engine, job, rules)) as events:
         return engine, [event async for event in events]
@@ -76,7 +76,7 @@ async def test_a_draft_goes_on_in_a_new_window_without_a_seam() -> None:
 
 async def test_a_draft_that_may_not_ends_with_its_window() -> None:
     engine, events = await played(
-        [Say(PLAN + chapter(1, "Roads")), End(reason="length")], window_tokens=None
+        [Say(PLAN + chapter(1, "Roads")), End(reason="length")], paged=False
     )
     assert len(engine.jobs) == 1
     assert isinstance(events[-1], Ended)
@@ -84,7 +84,7 @@ async def test_a_draft_that_may_not_ends_with_its_window() -> None:
 
 
 async def test_a_window_filled_by_its_own_recap_is_not_opened() -> None:
-    engine, events = await played([Say(PLAN + "a " * 250)], window_tokens=20 * WINDOW_TOKENS)
+    engine, events = await played([Say(PLAN + "a " * 250)], prompt_tokens=150)
     assert len(engine.jobs) == 1
     assert isinstance(events[-1], Ended)
 

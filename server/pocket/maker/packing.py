@@ -71,11 +71,8 @@ class Packer:
 
     def __init__(self, tokenizer: Tokenizer, diet: Diet, *, seed: int) -> None:
         self._tokenizer = tokenizer
-        self._length = diet.length
+        self._diet = diet
         self._seed = seed
-        self._stub_share = diet.stub_share
-        self._weight = diet.weight
-        self._question_share = diet.question_share
         self._end = end_id(tokenizer)
 
     def rows(self) -> Iterator[Row]:
@@ -86,19 +83,19 @@ class Packer:
             pieces: list[int] = []
             weights: list[float] = []
             number = 0
-            while len(tokens) <= self._length:
+            while len(tokens) <= self._diet.length:
                 piece = self.piece(draft)
                 draft, number = draft + 1, number + 1
                 tokens.extend(piece.tokens)
                 weights.extend(piece.weights)
                 pieces.extend([number] * len(piece.tokens))
-            size = self._length + 1
+            size = self._diet.length + 1
             yield Row(tokens=tokens[:size], pieces=pieces[:size], weights=weights[:size])
 
     def piece(self, seed: int) -> Piece:
         """The piece of draft `seed`: its beginning, some middle of it, or its end."""
         rng = random.Random(f"piece/{seed}")
-        if self._question_share and rng.random() < self._question_share:
+        if self._diet.question_share and rng.random() < self._diet.question_share:
             return self._question(DraftMaker(draw_spec(seed, _NATURAL)), rng)
         kind = rng.random()
         if kind < _HEAD_SHARE:
@@ -114,7 +111,7 @@ class Packer:
         heavy = bytearray(len(text) + 1)
         for match in re.finditer(_STRUCTURE + re.escape(topic), text, re.MULTILINE):
             heavy[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
-        weights = [self._weight if heavy[stop - 1] else 1.0 for _, stop in encoded.offsets]
+        weights = [self._diet.weight if heavy[stop - 1] else 1.0 for _, stop in encoded.offsets]
         return Piece(tokens=encoded.ids, weights=weights)
 
     def _question(self, maker: DraftMaker, rng: random.Random) -> Piece:
@@ -125,9 +122,9 @@ class Packer:
         lines = rendered.opening.split("\n")
         shown = rng.choice((_UNDERSTOOD_LINES, _UNDERSTOOD_LINES, len(lines)))
         understood = self._piece("\n".join(lines[:shown]), maker.request.topic)
-        weights = [self._weight] * len(understood.tokens)
+        weights = [self._diet.weight] * len(understood.tokens)
         whole = Piece(tokens=asked.tokens + understood.tokens, weights=asked.weights + weights)
-        return whole.part(0, self._length * 2 // 3, len(asked.tokens))
+        return whole.part(0, self._diet.length * 2 // 3, len(asked.tokens))
 
     def _head(self, maker: DraftMaker, rng: random.Random) -> Piece:
         last = rng.randint(1, 3)
@@ -138,12 +135,12 @@ class Packer:
             tokens=prompt.tokens + written.tokens, weights=prompt.weights + written.weights
         )
         blind, size = len(prompt.tokens), len(whole.tokens)
-        if self._stub_share and rng.random() < self._stub_share:
+        if self._diet.stub_share and rng.random() < self._diet.stub_share:
             size = min(size, blind + rng.randint(*_STUB_TOKENS))
-        if size <= self._length or rng.random() < 0.5:
-            return whole.part(0, min(size, self._length), blind)
-        start = rng.randint(0, size - self._length)
-        return whole.part(start, start + self._length, max(blind - start, _BLIND_TOKENS))
+        if size <= self._diet.length or rng.random() < 0.5:
+            return whole.part(0, min(size, self._diet.length), blind)
+        start = rng.randint(0, size - self._diet.length)
+        return whole.part(start, start + self._diet.length, max(blind - start, _BLIND_TOKENS))
 
     def _middle(self, maker: DraftMaker, rng: random.Random) -> Piece:
         first = rng.randint(1, maker.last)
@@ -152,13 +149,13 @@ class Packer:
         ends = maker.last <= first + 3
         whole = self._run(maker, first, first + 3, ends=ends)
         start = rng.randint(0, max(0, len(whole.tokens) - 700))
-        size = rng.randint(min(500, self._length // 2), self._length)
+        size = rng.randint(min(500, self._diet.length // 2), self._diet.length)
         return whole.part(start, start + size, _BLIND_TOKENS)
 
     def _tail(self, maker: DraftMaker, rng: random.Random) -> Piece:
         first = max(1, maker.last - rng.randint(1, 3))
         whole = self._run(maker, first, maker.last, ends=True)
-        size = rng.randint(min(300, self._length // 2), self._length)
+        size = rng.randint(min(300, self._diet.length // 2), self._diet.length)
         length = len(whole.tokens)
         return whole.part(max(0, length - size), length, _BLIND_TOKENS)
 

@@ -2,9 +2,11 @@
 
 import json
 
+import orjson
+
 from planner.length import Asked
 from server.events import Ended, Usage
-from server.wire.encode_writing import writing_json, writing_object
+from server.wire.encode_writing import writing_object
 
 MENDED = Ended(
     finish_reason="stop",
@@ -33,7 +35,7 @@ def test_the_report_says_what_was_asked_what_was_written_and_what_was_mended() -
         "format_faults": ["no_answer_tag"],
         "windows": 5,
     }
-    assert json.loads(writing_json(MENDED)) == writing_object(MENDED)
+    assert json.loads(orjson.dumps(writing_object(MENDED))) == writing_object(MENDED)
 
 
 def test_without_an_asked_length_there_is_no_ratio() -> None:
