@@ -320,7 +320,9 @@ async def test_every_rule_of_sampling_means_what_it_means_to_transformers(
     theirs, _ = await all_of(engine, job)
     ours, _ = await all_of(reference, job)
     assert ids_of(theirs) == ids_of(ours)
-    for piece, other in zip(theirs, ours, strict=True):
-        for entry, expected in zip(piece.logprobs, other.logprobs, strict=True):
-            # Eight bits of mantissa: logits of 8 to 16 are rounded to sixteenths.
-            assert entry.logprob == pytest.approx(expected.logprob, abs=0.15)
+    # How many tokens a piece holds is the engine's affair: a busy machine puts two into one.
+    entries = [entry for piece in theirs for entry in piece.logprobs]
+    expected = [entry for piece in ours for entry in piece.logprobs]
+    for entry, other in zip(entries, expected, strict=True):
+        # Eight bits of mantissa: logits of 8 to 16 are rounded to sixteenths.
+        assert entry.logprob == pytest.approx(other.logprob, abs=0.15)
