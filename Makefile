@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed-$(ENGINE_BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve check test test-fast format bench bench-length clean
+.PHONY: help install serve check test test-fast format bench bench-length bench-book clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ bench: install ## front-end cost beside vLLM's own server, in one run
 
 bench-length: install ## how near drafts come to the asked length, control on and off
 	@$(BIN)/python -m loadtest.lengths $(ARGS)
+
+bench-book: install ## a 100,000-word draft through a window of 32,768 tokens: order, repeats, memory
+	@$(BIN)/python -m loadtest.book $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* htmlcov

@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from loadtest.process import server
 
-_POCKET = Path(__file__).parent.parent / "server" / "pocket" / "checkpoint"
+POCKET = Path(__file__).parent.parent / "server" / "pocket" / "checkpoint"
 _HAN, _LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile(r"\b[a-zA-Z]+\b")
 _TOPICS = ("glassblowing", "rail travel in Elden", "the night market", "soil science", "the mill")
 _THEMES = ("茶道", "铁路旅行", "北港的灯塔", "造船", "土壤研究")
@@ -175,7 +175,7 @@ def rows(drafts: Iterable[Draft]) -> list[Row]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default=str(_POCKET))
+    parser.add_argument("--model", default=str(POCKET))
     parser.add_argument("--words", default="500,1000,2000,5000,10000,20000")
     parser.add_argument("--chinese-words", default="2000")
     parser.add_argument("--controls", default="off,pace")
