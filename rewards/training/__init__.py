@@ -1,0 +1,1 @@
+"""Training of quality models from pairs of texts, one preferred to the other."""
