@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from rewards.base import Draft, Score, broke
-from rewards.quality.network import Network, load
+from rewards.quality.network import Scorer, load
 from rewards.quality.reading import CannotJudge, Reading
 from rewards.quality.verdicts import NOTHING_TO_READ, draft_score
 
@@ -29,9 +29,9 @@ class Classifier:
     """
 
     def __init__(
-        self, network: Network, *, batch_tokens: int = _BATCH_TOKENS, name: str = "quality"
+        self, network: Scorer, *, batch_tokens: int = _BATCH_TOKENS, name: str = "quality"
     ) -> None:
-        self._network = network
+        self.network = network
         self._batch_tokens = batch_tokens
         self._name = name
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality")
@@ -44,7 +44,7 @@ class Classifier:
     @property
     def reading(self) -> Reading:
         """The form and the windows."""
-        return self._network.reading
+        return self.network.reading
 
     async def score(self, drafts: Sequence[Draft]) -> Sequence[Score]:
         """One score a draft, in their order; failed ones where the model fails."""
@@ -63,7 +63,7 @@ class Classifier:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _scores(self, drafts: Sequence[Draft]) -> list[Score]:
-        network = self._network
+        network = self.network
         passages = [
             network.reading.passages(draft.prompt, draft.answer, network.count) for draft in drafts
         ]

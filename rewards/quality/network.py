@@ -5,13 +5,31 @@ It must not know drafts, rules for long texts, or threads. Written against trans
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from rewards.quality.batching import batches
 from rewards.quality.reading import CannotJudge, Passage, Reading, reading_of
+
+
+class Scorer(Protocol):
+    """What a judge needs of a network."""
+
+    reading: Reading
+
+    def count(self, text: str) -> int:
+        """Tokens of a text by itself."""
+        ...
+
+    def token_ids(self, passage: Passage) -> list[int]:
+        """What the model is given for a passage."""
+        ...
+
+    def score(self, inputs: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """One raw logit an input."""
+        ...
 
 
 class Network:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from rewards.quality.reading import CannotJudge, Reading, Rule, reading_of
-from rewards.training.course import Course
+from rewards.training.course import Course, Precision
 from rewards.training.job import Job
 from rewards.training.pairs import read_pairs, split_by_prompt
 
@@ -116,6 +116,12 @@ def _add_course(group: "argparse._ArgumentGroup") -> None:
         "save_every": "steps between states to resume from",
         "seed": "decides split, order, head and windows",
     }
+    group.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="of the arithmetic (float32)",
+    )
     for name, text in told.items():
         default = Course.__dataclass_fields__[name].default
         kind = float if isinstance(default, float) else int

@@ -8,9 +8,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 _Item = TypeVar("_Item")
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Course:
     highest learning rate. warm_up_share: of the steps. windows: of each text at most so many, drawn
     anew each time, are learnt from; a text of more is judged by a sample. center: weight of the
     squared sum of a pair's scores, which keeps their mean near 0 (arXiv 2312.09244, section 5).
+    precision: of the arithmetic; weights and optimizer are float32 either way.
     held_out_share: of the prompts. save_every: steps between states to resume from.
     """
 
@@ -35,12 +37,14 @@ class Course:
     held_out_share: float = 0.1
     save_every: int = 100
     seed: int = 7
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch", "rate", "windows", "save_every")
         wrong = [name for name in positive if getattr(self, name) <= 0]
         wrong += [name for name in ("weight_decay", "center") if getattr(self, name) < 0]
         wrong += [n for n in ("warm_up_share", "held_out_share") if not 0 < getattr(self, n) < 1]
+        wrong += ["precision"] if self.precision not in get_args(Precision) else []
         wrong += ["steps"] if self.steps is not None and self.steps < 1 else []
         if wrong:
             raise ValueError(f"{wrong[0]} cannot be {getattr(self, wrong[0])}")

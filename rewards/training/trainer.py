@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,25 +73,32 @@ class Trainer:
         lengths = [sum(len(ids) for side in both for ids in side.inputs) for both in sides]
         total = 0.0
         for part in batches(lengths, self._batch_tokens):
-            loss = self._loss([pairs[at] for at in part], [sides[at] for at in part]) / len(pairs)
-            loss.backward()
-            total += float(loss.detach())
+            with self._precision():
+                loss = self._loss([pairs[at] for at in part], [sides[at] for at in part])
+            (loss / len(pairs)).backward()
+            total += float(loss.detach()) / len(pairs)
         self.tokens += sum(lengths)
         self._update()
         return total
 
+    def _precision(self) -> AbstractContextManager[Any]:
+        device = self.network.model.device.type
+        if self._course.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device, dtype=torch.bfloat16)
+
     def _side(self, pair: Pair, at: int) -> tuple[_Side, _Side]:
-        """Both texts of a pair: at most the course's windows of each, drawn by step and place."""
+        """Both texts of a pair: at most the course's windows of each, drawn by step and place; of
+        texts with as many windows the same ones, which differ in little but what matters."""
         return (
-            self._windows(pair.prompt, pair.chosen, at, "chosen"),
-            self._windows(pair.prompt, pair.rejected, at, "rejected"),
+            self._windows(pair.prompt, pair.chosen, at),
+            self._windows(pair.prompt, pair.rejected, at),
         )
 
-    def _windows(self, prompt: str, answer: str, at: int, side: str) -> _Side:
+    def _windows(self, prompt: str, answer: str, at: int) -> _Side:
         network, course = self.network, self._course
         passages = network.reading.passages(prompt, answer, network.count)
-        drawn = sample(passages, course.windows, course.seed, self.step, at, side)
-        return _read(network, drawn)
+        return _read(network, sample(passages, course.windows, course.seed, self.step, at))
 
     def _loss(self, pairs: Sequence[Pair], sides: Sequence[tuple[_Side, _Side]]) -> torch.Tensor:
         inputs = [ids for both in sides for side in both for ids in side.inputs]

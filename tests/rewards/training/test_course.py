@@ -72,6 +72,7 @@ def test_windows_are_drawn_by_key_and_keep_their_order() -> None:
         {"warm_up_share": 0.0},
         {"held_out_share": 1.0},
         {"steps": 0},
+        {"precision": "int4"},
     ],
 )
 def test_a_course_that_cannot_be_is_refused_by_name(wrong: dict[str, Any]) -> None:
