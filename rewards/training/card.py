@@ -39,8 +39,8 @@ def lines(figures: Figures) -> list[str]:
     return [f"{name}: {value}" for name, value in told]
 
 
-def card(report: Report, title: str = "A quality model", intro: str = "") -> str:
-    """The model card, in Markdown."""
+def card(report: Report, title: str, intro: str) -> str:
+    """The model card, in Markdown; ``intro`` is a paragraph or nothing."""
     figures, reading = report.figures, report.reading
     what = (
         ("base", report.base),
@@ -61,7 +61,7 @@ def card(report: Report, title: str = "A quality model", intro: str = "") -> str
         for name, share in figures.by_kind.items()
     )
     return (
-        f"{_FRONT}\n# {title}\n\n{intro}{_WHAT}\n"
+        f"{_FRONT}\n# {title}\n\n{intro.strip()}\n\n{_WHAT}\n".replace("\n\n\n\n", "\n\n")
         + _table(("what", "value"), what)
         + "\n## Measured on held-out prompts\n\n"
         + _table(("what", "value"), measured)

@@ -60,6 +60,8 @@ def plan(argv: Sequence[str]) -> Job:
         reading=replace(reading, **told),
         batch_tokens=given.batch_tokens,
         threads=given.threads,
+        title=given.title,
+        intro=given.intro,
     )
 
 
@@ -97,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="tokens that go through the model at once, padding included",
     )
+    parser.add_argument("--title", default="A quality model", help="of the model's card")
+    parser.add_argument("--intro", default="", metavar="TEXT", help="what its card begins with")
     _add_course(parser.add_argument_group("course"))
     _add_reading(parser.add_argument_group("reading (default: what the base says, see its config)"))
     return parser

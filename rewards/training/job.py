@@ -12,7 +12,8 @@ from rewards.training.pairs import Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A training that can begin. ``threads``: of torch, None: as it likes."""
+    """A training that can begin. ``threads``: of torch, None: as it likes. ``title``, ``intro``:
+    what the model's card begins with."""
 
     base: Path
     pairs: Path
@@ -22,6 +23,8 @@ class Job:
     reading: Reading
     batch_tokens: int
     threads: int | None = None
+    title: str = "A quality model"
+    intro: str = ""
 
     def about(self) -> dict[str, Any]:
         """What makes it this training and no other, for a state to resume from."""

@@ -91,7 +91,7 @@ def _report(job: Job, trainer: Trainer, trained_s: float, measured: Figures) -> 
     )
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
     (job.out / REPORT).write_text(text + "\n", encoding="utf-8")
-    (job.out / CARD).write_text(card(report), encoding="utf-8")
+    (job.out / CARD).write_text(card(report, job.title, job.intro), encoding="utf-8")
     sys.stdout.write("\n".join(lines(measured)) + "\n")
 
 

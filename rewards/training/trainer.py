@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,11 @@ class Trainer:
 
     def _precision(self) -> AbstractContextManager[Any]:
         device = self.network.model.device.type
-        if self._course.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device, dtype=torch.bfloat16)
+        reduced = self._course.precision == "bfloat16"
+        context: AbstractContextManager[Any] = torch.autocast(
+            device, dtype=torch.bfloat16, enabled=reduced
+        )
+        return context
 
     def _side(self, pair: Pair, at: int) -> tuple[_Side, _Side]:
         """Both texts of a pair: at most the course's windows of each, drawn by step and place; of

@@ -41,8 +41,9 @@ def test_a_report_is_plain_json() -> None:
 
 
 def test_a_card_says_what_was_measured() -> None:
-    text = card(report(), title="The model", intro="For tests.\n\n")
+    text = card(report(), title="The model", intro="For tests.\n")
     assert "# The model\n\nFor tests.\n\n" in text
+    assert "# The model\n\nA sequence classifier" in card(report(), "The model", "")
     for row in (
         "| parameters | 4,002,304 |",
         "| accuracy | 50.0% of 2 pairs |",
