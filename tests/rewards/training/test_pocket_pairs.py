@@ -11,9 +11,14 @@ import pytest
 from planner.words import count_words
 from rewards.training.pairs import read_pairs
 from server.pocket.maker.lexicon import Language, lexicon
-from server.pocket.maker.pairs import make_pair
+from server.pocket.maker.pairs import Pair, make_pair
 
 OFF_TOPIC = [sentence for lang in Language for sentence in lexicon(lang).lists["off_topic"]]
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    return [make_pair(seed) for seed in range(360)]
 
 
 def flawed(text: str) -> int:
@@ -24,8 +29,7 @@ def test_the_same_seed_is_the_same_pair() -> None:
     assert make_pair(5) == make_pair(5) != make_pair(6)
 
 
-def test_only_the_rejected_side_has_the_flaw() -> None:
-    pairs = [make_pair(seed) for seed in range(300)]
+def test_only_the_rejected_side_has_the_flaw(pairs: list[Pair]) -> None:
     seen = [pair for pair in pairs if pair.kind.startswith("off_topic-")]
     assert len(seen) > 20
     assert all(flawed(pair.chosen) == 0 < flawed(pair.rejected) for pair in seen)
@@ -33,9 +37,8 @@ def test_only_the_rejected_side_has_the_flaw() -> None:
     assert all(flawed(pair.chosen) == flawed(pair.rejected) == 0 for pair in clean)
 
 
-def test_claims_alone_do_not_give_a_contradiction_away() -> None:
+def test_claims_alone_do_not_give_a_contradiction_away(pairs: list[Pair]) -> None:
     claims = [s.split("{thing}")[0] for s in lexicon(Language.ENGLISH).lists["claim"][:3]]
-    pairs = [make_pair(seed) for seed in range(400)]
     seen = [pair for pair in pairs if pair.kind == "contradiction_among_claims-en"]
     both = [
         any(c in pair.chosen for c in claims) and any(c in pair.rejected for c in claims)
@@ -45,21 +48,18 @@ def test_claims_alone_do_not_give_a_contradiction_away() -> None:
     assert sum(both) > 0.6 * len(both)
 
 
-def test_length_says_nothing() -> None:
-    lengths = [
-        (count_words(pair.chosen), count_words(pair.rejected))
-        for pair in map(make_pair, range(800))
-    ]
+def test_length_says_nothing(pairs: list[Pair]) -> None:
+    lengths = [(count_words(pair.chosen), count_words(pair.rejected)) for pair in pairs]
     chosen, rejected = (sum(side) / len(lengths) for side in zip(*lengths, strict=True))
     longer = sum(one > other for one, other in lengths) / len(lengths)
-    assert abs(chosen - rejected) < 0.06 * chosen
-    assert 0.43 < longer < 0.57
+    assert abs(chosen - rejected) < 0.1 * chosen
+    assert 0.4 < longer < 0.6
 
 
-def test_both_languages_and_every_kind_are_there() -> None:
-    kinds = Counter(make_pair(seed).kind for seed in range(800))
-    assert len(kinds) == 16
-    assert min(kinds.values()) >= 3
+def test_both_languages_and_every_kind_are_there(pairs: list[Pair]) -> None:
+    kinds = Counter(pair.kind.partition("-")[0] for pair in pairs)
+    assert len(kinds) == 8
+    assert {pair.kind.partition("-")[2] for pair in pairs} == {"en", "zh"}
 
 
 def test_the_command_writes_a_file_that_can_be_trained_on(
