@@ -1,20 +1,30 @@
 """From a brief to events: plans, starts the drafts, merges them. It must not know HTTP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.brief import Brief
 from planner.budget import DoesNotFit, split_window
 from planner.plan import Plan
+from rewards.panel import Panel
+from rewards.weights import BadWeights
+from server.best_of import Race
+from server.contest import BestOf, Contest
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
 from server.events import Choice
+from server.jury import Jury
 from server.layout import Layout
 from server.policies.assembly import policies_for
 from server.rules import ENGINE_STOPS, Rules
 from server.write import write
+
+
+def _nothing() -> None:
+    """Nobody waits for a place."""
+
 
 # A reader that falls behind holds its drafts back instead of filling memory.
 _MAX_WAITING_EVENTS = 256
@@ -29,14 +39,30 @@ class Order:
     n: int = 1
     stops: tuple[str, ...] = ()
     priority: int = 0
+    best_of: BestOf | None = None
+
+    @property
+    def drafts(self) -> int:
+        """How many are written for it."""
+        return self.n if self.best_of is None else self.best_of.drafts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commission:
-    """Work ready to start: one job per draft, and the rules they share."""
+    """Work ready to start: one job per draft, and the rules they share.
+
+    contest, panel: there where the drafts are candidates, of which the best are shown.
+    """
 
     jobs: tuple[Job, ...]
     rules: Rules
+    contest: Contest | None = None
+    panel: Panel | None = None
+
+    @property
+    def choices(self) -> int:
+        """How many drafts the caller is shown."""
+        return len(self.jobs) if self.contest is None else self.contest.kept
 
     @property
     def prompt_tokens(self) -> int:
@@ -51,16 +77,18 @@ class Answerer:
 
     engine: Engine
     layout: Layout
+    jury: Jury = field(default_factory=Jury)
 
     async def accept(self, brief: Brief, order: Order) -> Commission:
         """Plans a conversation's next turn; every check that needs no engine is done here.
 
         Raises:
             ContextTooLong: the prompt does not fit the window; the message has the numbers.
-            BadRequest: a token id outside the vocabulary.
+            BadRequest: a token id outside the vocabulary; weights that are no weights.
             EngineUnavailable: no tokenizer yet.
         """
         _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
+        panel = self._panel(order.best_of)
         laid = await self.layout.plan(_steered(brief, order.sampling))
         job = Job(
             id=order.id,
@@ -71,7 +99,23 @@ class Answerer:
             stop=ENGINE_STOPS,
             priority=order.priority,
         )
-        return Commission(jobs=_copies(job, order.n), rules=_rules(laid.plan, order))
+        rules = _rules(laid.plan, order)
+        contest = None
+        if order.best_of is not None:
+            task = brief.messages[-1].content
+            contest = Contest(prompt=task, rules=rules, wish=order.best_of, kept=order.n)
+        return Commission(
+            jobs=_copies(job, order.drafts), rules=rules, contest=contest, panel=panel
+        )
+
+    def _panel(self, wish: BestOf | None) -> Panel | None:
+        if wish is None:
+            return None
+        try:
+            return self.jury.panel(wish.weights)
+        except BadWeights as error:
+            field = f"writing.rewards.{error.field}" if error.field else "writing.rewards"
+            raise BadRequest(f"{field}: {error}", param=field) from None
 
     async def accept_raw(
         self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
@@ -129,12 +173,29 @@ class Answerer:
             raise ContextTooLong(f"{error}", param="prompt") from None
         return budget.max_tokens
 
-    async def write(self, commission: Commission) -> AsyncGenerator[Choice, None]:
+    async def write(
+        self, commission: Commission, freed: Callable[[], None] = _nothing
+    ) -> AsyncGenerator[Choice, None]:
         """Every event of every draft, each with the index of its draft; each draft ends once.
+
+        Of candidates only the best are shown; ``freed`` is called for each that has stopped.
 
         Raises:
             EngineUnavailable, BadRequest: as ``write.write``; the other drafts are closed.
         """
+        if commission.contest is not None and commission.panel is not None:
+            race = Race(
+                engine=self.engine,
+                jobs=commission.jobs,
+                contest=commission.contest,
+                jury=self.jury,
+                panel=commission.panel,
+                freed=freed,
+            )
+            async with aclosing(race.run()) as choices:
+                async for choice in choices:
+                    yield choice
+            return
         if len(commission.jobs) == 1:
             events = write(self.engine, commission.jobs[0], commission.rules)
             async with aclosing(events):
@@ -184,7 +245,7 @@ def _copies(job: Job, n: int) -> tuple[Job, ...]:
 
 
 def _check_token_ids(sampling: Sampling, vocabulary_tokens: int) -> None:
-    for field, ids in (
+    for name, ids in (
         ("logit_bias", [token_id for token_id, _ in sampling.logit_bias]),
         ("stop_token_ids", sampling.stop_token_ids),
         ("allowed_token_ids", sampling.allowed_token_ids),
@@ -192,9 +253,9 @@ def _check_token_ids(sampling: Sampling, vocabulary_tokens: int) -> None:
         wrong = [token_id for token_id in ids if not 0 <= token_id < vocabulary_tokens]
         if wrong:
             raise BadRequest(
-                f"{field}: token id {wrong[0]} is outside the vocabulary, 0 to "
+                f"{name}: token id {wrong[0]} is outside the vocabulary, 0 to "
                 f"{vocabulary_tokens - 1}",
-                param=field,
+                param=name,
             )
 
 

@@ -9,6 +9,11 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from planner.prompts import Prompter, ours
+from rewards.base import Reward
+from rewards.format import Format
+from rewards.length import Length
+from rewards.repetition import Repetition
+from rewards.weights import BadWeights
 from server import __version__, checkpoint
 from server.answer import Answerer
 from server.auth import Keys
@@ -17,6 +22,7 @@ from server.engine.base import Card, Engine
 from server.engine.scripted import ScriptedEngine, read_script
 from server.engine.supervised import Health, Supervised
 from server.errors import CannotServe
+from server.jury import Jury
 from server.layout import Layout
 from server.limits import Admission, BodyLimit
 from server.machine import has
@@ -27,11 +33,14 @@ from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
 from server.routes.service import Defaults, Service
 from server.settings import Settings
-from server.wire.chat import Efforts
+from server.wire.chat import Candidates, Efforts
 
 # Where neither the settings nor a checkpoint say otherwise: LongWriter-Zero's model card.
 _TEMPERATURE, _TOP_P = 0.6, 0.95
 _SCRIPTED_WINDOW_TOKENS = 32_768
+# The paper's mean of length, quality and format, whose format reward also punishes repeats
+# (arXiv 2506.18841): the two halves of it are ours.
+_WEIGHTS = {"length": 1.0, "quality": 1.0, "format": 0.5, "repetition": 0.5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +164,8 @@ def create_app(
     """The application. Its engine starts with the lifespan and is loading until it is not.
 
     Raises:
-        CannotServe: a key that is neither a key nor a hash.
+        CannotServe: a key that is neither a key nor a hash; settings of best-of that contradict
+            each other.
     """
     metrics = Metrics(registry, multiproc_dir=settings.prometheus_multiproc_dir)
     engine = Supervised(
@@ -195,10 +205,12 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         # On an open server all callers are one and the same to us.
         max_per_caller=settings.max_drafts_per_key if settings.api_keys else None,
     )
+    jury = _jury(settings, metrics)
+    layout = _layout(settings, serving, engine)
     return Service(
         engine=engine,
         desk=Desk(
-            answerer=Answerer(engine=engine, layout=_layout(settings, serving, engine)),
+            answerer=Answerer(engine=engine, layout=layout, jury=jury),
             admission=admission,
             metrics=metrics,
             pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
@@ -208,6 +220,7 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
             temperature=serving.temperature,
             top_p=serving.top_p,
             max_n=min(settings.max_n, settings.max_running),
+            candidates=_candidates(settings, jury),
             reasoning_field=settings.reasoning_field,
             efforts=Efforts(
                 minimal=settings.reasoning_tokens_minimal,
@@ -218,6 +231,43 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         ),
         created=time.time_ns() // 1_000_000_000,
     )
+
+
+def _candidates(settings: Settings, jury: Jury) -> Candidates:
+    max_drafts = min(settings.max_best_of, settings.max_running)
+    if settings.best_of > max_drafts:
+        # Every request that does not say would be refused.
+        raise CannotServe(
+            f"best_of: {settings.best_of} is over the limit of {max_drafts}, the smaller of "
+            "max_best_of and max_running"
+        )
+    return Candidates(
+        drafts=settings.best_of,
+        max_drafts=max_drafts,
+        weights=jury.weights,
+        progress_s=settings.progress_s,
+        heartbeat_s=settings.heartbeat_s,
+    )
+
+
+def _jury(settings: Settings, metrics: Metrics) -> Jury:
+    """The rewards there are.
+
+    Raises:
+        CannotServe: the weights name a reward that there is none of, or are no weights.
+    """
+    rewards: dict[str, Reward] = {
+        reward.name: reward for reward in (Length(), Format(), Repetition())
+    }
+    known = {name: _WEIGHTS[name] for name in rewards}
+    jury = Jury(
+        rewards=rewards, weights=settings.rewards or known, heard=metrics.judging.count_hearing
+    )
+    try:
+        jury.panel(jury.weights)
+    except BadWeights as error:
+        raise CannotServe(f"rewards: {error}") from None
+    return jury
 
 
 def _layout(settings: Settings, serving: Serving, engine: Supervised) -> Layout:

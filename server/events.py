@@ -1,6 +1,7 @@
 """What happens while an answer is written, as values. It must not know engines or HTTP."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -59,6 +60,54 @@ class Usage:
         return self.reasoning_tokens + self.answer_tokens
 
 
+class Fate(StrEnum):
+    """What became of a candidate of a best-of request so far."""
+
+    WRITING = "writing"
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One of the drafts of a best-of request, as the caller is told of it.
+
+    score: the panel's total, of what there was to judge; None: not judged. raw, normalised: by
+    reward; a reward that abstained is None in ``raw`` and missing in ``normalised``. place: 1 for
+    the best of those judged to the end. why: what told against it, or why a reward said nothing.
+    """
+
+    index: int
+    fate: Fate
+    words: int
+    reasoning_tokens: int
+    answer_tokens: int
+    score: float | None = None
+    raw: Mapping[str, float | None] = field(default_factory=dict)
+    normalised: Mapping[str, float] = field(default_factory=dict)
+    place: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the candidates of a best-of request are; nothing of them is shown yet."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Why a draft was chosen. ``judged_by`` is "panel", or "first" where all rewards abstained;
+    num_shown: how many of the candidates are, the best ones."""
+
+    candidate: int
+    judged_by: Literal["panel", "first"]
+    candidates: tuple[Candidate, ...]
+    num_shown: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The last event of every draft that did not fail.
@@ -67,6 +116,7 @@ class Ended:
     answer_words: counted as ``planner.words`` counts.
     asked: the length that was wanted.
     carried: how often the draft was carried on, by the names in ``rules.CARRY_REASONS``.
+    judged: why it was chosen, where it is one of several candidates.
     """
 
     finish_reason: FinishReason
@@ -76,6 +126,7 @@ class Ended:
     asked: Asked = NOTHING
     carried: tuple[tuple[str, int], ...] = ()
     num_windows: int = 1
+    judged: Judged | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -86,7 +137,7 @@ class Ended:
         return None if self.asked.range is None else 2 * self.answer_words / sum(self.asked.range)
 
 
-Event = Fragment | CarriedOn | Ended
+Event = Fragment | CarriedOn | Progress | Ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

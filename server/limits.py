@@ -66,6 +66,12 @@ class Ticket:
             self._released = True
             self._admission.leave(self)
 
+    def give_back(self) -> None:
+        """Gives one place back for a draft that has stopped; the last one stays to the end."""
+        if self.drafts > 1 and self.is_granted and not self._released:
+            self.drafts -= 1
+            self._admission.leave_one(self)
+
     def grant(self) -> None:
         self._granted.set()
 
@@ -145,6 +151,12 @@ class Admission:
             self.running -= ticket.drafts
         else:
             self._waiting.remove(ticket)
+        self._grant()
+
+    def leave_one(self, ticket: Ticket) -> None:
+        """What ``Ticket.give_back`` calls."""
+        self._by_caller[ticket.caller] -= 1
+        self.running -= 1
         self._grant()
 
     def _grant(self) -> None:

@@ -13,7 +13,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import __version__
-from server.events import CarriedOn, Channel, Choice, Ended, Fragment
+from server.events import Candidate, CarriedOn, Channel, Choice, Ended, Fragment, Progress
+from server.judging_metrics import JudgingMetrics
 
 # Drafts take up to ten minutes, so the buckets do; the same bounds let panels be compared.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1200)
@@ -37,6 +38,7 @@ class Metrics:
         self._multiproc_dir = multiproc_dir
         self._requests()
         self._writing()
+        self.judging = JudgingMetrics(registry)
         self._engine()
 
     def _requests(self) -> None:
@@ -149,16 +151,30 @@ class Metrics:
         """Passes events through and counts them. Times start when it is first asked."""
         self.prompt_tokens.inc(prompt_tokens)
         clock = _Clock(self, time.monotonic())
-        async with aclosing(choices):
-            async for choice in choices:
-                match choice.event:
-                    case Fragment(channel=channel):
-                        clock.fragment(choice.index, channel)
-                    case CarriedOn(why=why):
-                        self.carried_on.labels(why=why).inc()
-                    case ended:
-                        self._ended(ended)
-                yield choice
+        candidates: tuple[Candidate, ...] = ()
+        try:
+            async with aclosing(choices):
+                async for choice in choices:
+                    if isinstance(choice.event, Progress):
+                        candidates = choice.event.candidates
+                    self._count(choice, clock)
+                    yield choice
+        except Exception:
+            self.judging.count_lost(candidates)
+            raise
+
+    def _count(self, choice: Choice, clock: "_Clock") -> None:
+        match choice.event:
+            case Fragment(channel=channel):
+                clock.fragment(choice.index, channel)
+            case CarriedOn(why=why):
+                self.carried_on.labels(why=why).inc()
+            case Progress():
+                clock.waits_for_the_best()
+            case ended:
+                self._ended(ended)
+                if ended.judged is not None and choice.index == 0:
+                    self.judging.count(ended.judged)
 
     def _ended(self, ended: Ended) -> None:
         self.reasoning_tokens.inc(ended.usage.reasoning_tokens)
@@ -189,13 +205,18 @@ class _Clock:
         self._started = started
         self._latest: dict[int, float] = {}
         self._answering: set[int] = set()
+        self._shows_chosen = False
+
+    def waits_for_the_best(self) -> None:
+        """What comes is shown, not written: the times between its pieces are nobody's."""
+        self._shows_chosen = True
 
     def fragment(self, index: int, channel: Channel) -> None:
         now = time.monotonic()
         before = self._latest.get(index)
         if before is None:
             self._metrics.ttft.observe(now - self._started)
-        else:
+        elif not self._shows_chosen:
             self._metrics.itl.observe(now - before)
         if channel is Channel.ANSWER and index not in self._answering:
             self._answering.add(index)

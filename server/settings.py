@@ -90,6 +90,17 @@ class Settings(BaseModel):
     )
 
     max_n: int = Field(8, ge=1, description="largest `n` of a request")
+    best_of: int = Field(
+        1, ge=1, description="drafts to choose from where a request does not say; 1: no choice"
+    )
+    max_best_of: int = Field(16, ge=1, description="largest `writing.best_of` of a request")
+    rewards: dict[str, float] = Field(
+        default_factory=dict,
+        description="weight of each reward where a request names none; by default all there are",
+    )
+    progress_s: float = Field(
+        2.0, gt=0, description="pause between progress reports on candidates, in seconds"
+    )
     max_running: int = Field(256, ge=1, description="drafts written at the same time")
     max_queued: int = Field(256, ge=0, description="drafts that may wait for a place")
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="largest request body")
@@ -200,11 +211,11 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _parsed(name: str, text: str) -> Any:
     """Lists and tables come as JSON or, for lists of words, separated by commas."""
-    if name == "vllm":
+    if name in ("vllm", "rewards"):
         try:
             return TypeAdapter(dict[str, Any]).validate_json(text)
         except ValidationError:
-            raise CannotServe(f"{PREFIX}VLLM is not a JSON object") from None
+            raise CannotServe(f"{PREFIX}{name.upper()} is not a JSON object") from None
     if name == "api_keys":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text

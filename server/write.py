@@ -18,16 +18,19 @@ _SEED_STRIDE = 1_000_003
 _MAX_SEED = 2**63
 
 
-async def write(engine: Engine, job: Job, rules: Rules) -> AsyncGenerator[Event, None]:
+async def write(
+    engine: Engine, job: Job, rules: Rules, draft: Draft | None = None
+) -> AsyncGenerator[Event, None]:
     """Fragments and, last, one ``Ended``; carries the draft on for as long as it needs it.
 
-    Closing the generator closes the engine's stream, which frees its slot.
+    Closing the generator closes the engine's stream, which frees its slot. A caller who wants to
+    look at the draft while it is written brings it, new and of the same rules.
 
     Raises:
         EngineUnavailable: the engine cannot answer or died; nothing more follows.
         BadRequest: the engine would never take this job.
     """
-    draft, ordered = Draft(rules), job
+    draft, ordered = draft or Draft(rules), job
     prompt_tokens = job.prompt.num_tokens + job.written.num_tokens
     if job.written.text:
         draft.put(job.written)

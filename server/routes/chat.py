@@ -29,6 +29,7 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
         n=body.drafts(defaults.max_n),
         stops=body.stops(),
         priority=body.priority or 0,
+        best_of=body.candidates(defaults.candidates),
         sampling=body.sampling(
             temperature=defaults.temperature, top_p=defaults.top_p, logprobs=rivals
         ),
@@ -38,10 +39,11 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
         show_reasoning=body.shows_reasoning,
         show_usage=body.wants_usage,
         show_logprobs=rivals is not None,
+        show_progress=body.shows_progress,
     )
     desk = service.desk
     ticket, commission = await desk.admit(
-        order.n, caller_name(request), lambda: desk.answerer.accept(brief, order)
+        order.drafts, caller_name(request), lambda: desk.answerer.accept(brief, order)
     )
     task = Task(
         commission=commission,

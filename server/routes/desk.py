@@ -76,6 +76,11 @@ class Desk:
     def _count_queue(self) -> None:
         self.metrics.queue_depth.set(self.admission.queued)
 
+    def _give_back(self, task: Task) -> None:
+        """One draft has stopped while others of its request go on: who waits may have its place."""
+        task.ticket.give_back()
+        self._count_queue()
+
     def _leave(self, task: Task) -> None:
         """Whatever way a request ended: its places are free, and a client that went is counted."""
         task.ticket.release()
@@ -120,7 +125,7 @@ class Desk:
     async def _fold(self, task: Task) -> bytes:
         while not await self._granted(task):
             continue
-        folded = [Folded() for _ in task.commission.jobs]
+        folded = [Folded() for _ in range(task.commission.choices)]
         async with aclosing(self._choices(task)) as choices:
             async for choice in choices:
                 folded[choice.index].add(choice)
@@ -162,7 +167,8 @@ class Desk:
         """The events, counted; ``task.stage`` follows them."""
         task.stage = "prompt"
         observed = self.metrics.observe(
-            self.answerer.write(task.commission), prompt_tokens=task.commission.prompt_tokens
+            self.answerer.write(task.commission, lambda: self._give_back(task)),
+            prompt_tokens=task.commission.prompt_tokens,
         )
         started = time.monotonic()
         async with aclosing(observed) as choices:

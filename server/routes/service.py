@@ -11,7 +11,7 @@ from server.engine.supervised import Supervised
 from server.errors import NotFound
 from server.metrics import Metrics
 from server.routes.desk import Desk
-from server.wire.chat import Efforts
+from server.wire.chat import Candidates, Efforts
 from server.wire.encode import Head, ReasoningField
 
 
@@ -23,6 +23,7 @@ class Defaults:
     top_p: float
     max_n: int
     efforts: Efforts
+    candidates: Candidates
     reasoning_field: ReasoningField
 
 

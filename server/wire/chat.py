@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from planner.brief import Brief, LengthControl, Message, Role
+from server.contest import BestOf
 from server.errors import BadRequest
 from server.wire.fields import SharedFields, check_text
 
@@ -75,6 +76,10 @@ class Writing(BaseModel):
     length_control: LengthControl | None = Field(None, description="how it is held to its length")
     loop_guard: bool | None = Field(None, description="whether repeating passages are repaired")
     reasoning_tokens: int | None = Field(None, ge=0, description="most tokens for thinking")
+    best_of: int | None = Field(None, ge=1, description="drafts to write, the best to be shown")
+    rewards: dict[str, float] | None = Field(None, description="weight of each reward, by name")
+    prune: bool | None = Field(None, description="whether drafts that cannot win are stopped")
+    progress: bool | None = Field(None, description="whether a stream tells how drafts get on")
 
     @model_validator(mode="before")
     @classmethod
@@ -119,9 +124,42 @@ class ChatRequest(SharedFields):
                     _check_message(message, f"messages[{at}]")
         return data
 
+    def candidates(self, defaults: "Candidates") -> BestOf | None:
+        """How many drafts to choose from, and how; None where there is nothing to choose: one
+        draft, or nobody asked and all drafts would be shown.
+
+        Raises:
+            BadRequest: fewer than ``n``, or over the server's limit.
+        """
+        writing, n = self.writing or Writing(), self.n or 1
+        asked = writing.best_of
+        if asked is not None and asked < n:
+            raise BadRequest(
+                f"writing.best_of: {asked} drafts are too few to show {n} (n)",
+                param="writing.best_of",
+            )
+        drafts = defaults.drafts if asked is None else asked
+        if drafts > defaults.max_drafts:
+            raise BadRequest(
+                f"writing.best_of: {drafts} is over this server's limit of {defaults.max_drafts}",
+                param="writing.best_of",
+            )
+        if drafts == 1 or (asked is None and drafts <= n):
+            return None
+        return BestOf(
+            drafts=drafts,
+            weights=defaults.weights if writing.rewards is None else writing.rewards,
+            prune=writing.prune is not False,
+            progress_s=defaults.progress_s if writing.progress else defaults.heartbeat_s,
+        )
+
     @property
     def shows_reasoning(self) -> bool:
         return self.include_reasoning is not False
+
+    @property
+    def shows_progress(self) -> bool:
+        return self.writing is not None and self.writing.progress is True
 
     def rivals(self) -> int | None:
         """How many likeliest tokens to report per token; None for no log-probabilities.
@@ -134,6 +172,20 @@ class ChatRequest(SharedFields):
                 raise BadRequest("top_logprobs needs logprobs: true", param="top_logprobs")
             return None
         return self.top_logprobs or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What holds for best-of where a request says nothing. ``drafts`` 1: there is no choice.
+
+    progress_s, heartbeat_s: how often a caller is told how the drafts get on, or that they do.
+    """
+
+    drafts: int
+    max_drafts: int
+    weights: Mapping[str, float]
+    progress_s: float
+    heartbeat_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ class Style:
     show_reasoning: bool = True
     show_usage: bool = False
     show_logprobs: bool = False
+    show_progress: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

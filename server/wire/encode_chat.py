@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from server.events import Channel, Choice, Ended, Fragment, TokenLogprob, Usage
+from server.events import Channel, Choice, Ended, Fragment, Progress, TokenLogprob, Usage
 from server.wire.encode import DONE, Folded, Head, Style, frame, one_line, usage_object
-from server.wire.encode_writing import writing_object
+from server.wire.encode_writing import progress_object, writing_object
 
 _OPEN_END = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -57,8 +57,17 @@ class ChatEncoder:
                 rest = b',"logprobs":null,"finish_reason":"%s"}],"writing":%s}\n\n'
                 report = orjson.dumps(writing_object(ended))
                 return self._frame(choice.index, b"{}", rest % (reason.encode(), report))
+            case Progress() as progress:
+                return self._progress(progress)
             case _:
                 return b""
+
+    def _progress(self, progress: Progress) -> bytes:
+        """A chunk without text, so that clients which count data see that there is life."""
+        if not self._style.show_progress:
+            return self.heartbeat()
+        rest = b',"logprobs":null,"finish_reason":null}],"writing":%s}\n\n'
+        return self._frame(0, b'{"content":""}', rest % orjson.dumps(progress_object(progress)))
 
     def _reasoning(self, index: int, text: str) -> bytes:
         if not self._style.show_reasoning:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from server.events import Ended
+from server.events import Candidate, Ended, Judged, Progress
 from server.policies.policy import EXTEND, LOOP, PACE
 from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING
 
@@ -24,4 +24,45 @@ def writing_object(ended: Ended) -> dict[str, Any]:
         "format_repairs": sum(carried.get(why, 0) for why in _FORMAT_REPAIRS),
         "format_faults": list(ended.faults),
         "windows": ended.num_windows,
+        **({} if ended.judged is None else _judged_object(ended.judged)),
     }
+
+
+def progress_object(progress: Progress) -> dict[str, Any]:
+    """The ``writing`` object of a chunk that tells how the candidates are getting on."""
+    return {"progress": [_standing(candidate) for candidate in progress.candidates]}
+
+
+def _judged_object(judged: Judged) -> dict[str, Any]:
+    return {
+        "best_of": len(judged.candidates),
+        "candidate": judged.candidate,
+        "judged_by": judged.judged_by,
+        "candidates": [
+            {
+                **_standing(candidate),
+                "place": candidate.place,
+                "scores": {name: _rounded(value) for name, value in candidate.raw.items()},
+                "normalised": {
+                    name: _rounded(value) for name, value in candidate.normalised.items()
+                },
+                "why": candidate.why,
+            }
+            for candidate in judged.candidates
+        ],
+    }
+
+
+def _standing(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "candidate": candidate.index,
+        "state": candidate.fate.value,
+        "words": candidate.words,
+        "reasoning_tokens": candidate.reasoning_tokens,
+        "answer_tokens": candidate.answer_tokens,
+        "score": _rounded(candidate.score),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

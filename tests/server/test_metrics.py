@@ -68,6 +68,10 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
         "longhand_answer_words_sum{}": 6 + 1,
         f"longhand_drafts_finished_total{json.dumps({'reason': 'stop'})}": 2,
         f"longhand_format_faults_total{json.dumps({'kind': 'no_think'})}": 1,
+        # Nobody asked for a choice among drafts.
+        "longhand_best_of_score_spread_count{}": 0,
+        "longhand_best_of_score_spread_sum{}": 0,
+        "longhand_best_of_saved_tokens_total{}": 0,
         "longhand_engine_up{}": 1,
         f"longhand_build_info{json.dumps({'version': __version__})}": 1,
     }
