@@ -157,8 +157,10 @@ class _Tally:
             for reward, z in self.z.items()
             if reward in winner.z
         }
-        worst = max(back, key=back.__getitem__, default="")
-        if not worst or back[worst] <= 0:
+        if not back:
+            return "scored lower, by other rewards than the winner"
+        worst = max(back, key=back.__getitem__)
+        if back[worst] <= 0:
             return "scored as high as the winner, which was first"
         gap = winner.values[worst] - self.values[worst]
         return self.raw[worst].why or f"{worst} {gap:.2g} below the winner's"

@@ -137,9 +137,7 @@ class _Reader:
     def _read_words(self, line: str) -> None:
         code = self._code.__getitem__
         for sentence in _SENTENCE.findall(line.casefold()):
-            words = sentence.split()
-            if words:
-                self._sentences.append("".join(map(code, words)))
+            self._sentences.append("".join(map(code, sentence.split())))
 
     def _read_unspaced(self, line: str) -> None:
         """Characters stand for themselves; words of ASCII among them stay whole."""
