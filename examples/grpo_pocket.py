@@ -121,6 +121,7 @@ def config(options: argparse.Namespace) -> GRPOConfig:
         num_generations=options.group,
         max_completion_length=COMPLETION_TOKENS,
         temperature=0.8,
+        top_p=0.95,
         learning_rate=options.rate,
         lr_scheduler_type="constant",
         beta=0.0,
