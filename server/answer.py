@@ -1,7 +1,7 @@
 """From a brief to events: plans, starts the drafts, merges them. It must not know HTTP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ from planner.budget import DoesNotFit, split_window
 from planner.plan import Plan
 from rewards.panel import Panel
 from rewards.weights import BadWeights
-from server.best_of import Race
+from server.best_of import ROOM_FOR_ALL, Race, Room
 from server.contest import BestOf, Contest
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
@@ -20,11 +20,6 @@ from server.layout import Layout
 from server.policies.assembly import policies_for
 from server.rules import ENGINE_STOPS, Rules
 from server.write import write
-
-
-def _nothing() -> None:
-    """Nobody waits for a place."""
-
 
 # A reader that falls behind holds its drafts back instead of filling memory.
 _MAX_WAITING_EVENTS = 256
@@ -174,11 +169,11 @@ class Answerer:
         return budget.max_tokens
 
     async def write(
-        self, commission: Commission, freed: Callable[[], None] = _nothing
+        self, commission: Commission, room: Room = ROOM_FOR_ALL
     ) -> AsyncGenerator[Choice, None]:
         """Every event of every draft, each with the index of its draft; each draft ends once.
 
-        Of candidates only the best are shown; ``freed`` is called for each that has stopped.
+        Of candidates only the best are shown; ``room`` is what they share with other requests.
 
         Raises:
             EngineUnavailable, BadRequest: as ``write.write``; the other drafts are closed.
@@ -190,7 +185,7 @@ class Answerer:
                 contest=commission.contest,
                 jury=self.jury,
                 panel=commission.panel,
-                freed=freed,
+                room=room,
             )
             async with aclosing(race.run()) as choices:
                 async for choice in choices:

@@ -25,17 +25,40 @@ _BEHIND = "behind the others when they were compared"
 _SHOWN_CHARS = 512
 
 
+def _nothing() -> None:
+    """Nobody waits for a place."""
+
+
+def _never() -> bool:
+    """There is room."""
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What candidates share with other requests.
+
+    freed: called for each candidate that has stopped, its engine stream closed: its place can be
+    given to somebody else. crowded: whether room is short now, so that fewer should go on.
+    """
+
+    freed: Callable[[], None] = _nothing
+    crowded: Callable[[], bool] = _never
+
+
+ROOM_FOR_ALL = Room()
+
+
 @dataclass(slots=True, kw_only=True)
 class Race:
-    """One best-of request while it runs. ``freed`` is called for each candidate that has stopped,
-    its engine stream closed: its place can be given to somebody else."""
+    """One best-of request while it runs."""
 
     engine: Engine
     jobs: Sequence[Job]
     contest: Contest
     jury: Jury
     panel: Panel
-    freed: Callable[[], None]
+    room: Room
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -69,7 +92,7 @@ class Race:
             async with aclosing(write(self.engine, job, self.contest.rules, entry.draft)) as events:
                 async for event in events:
                     entry.take(event)
-                    why = self.contest.hopeless(entry)
+                    why = self._hopeless(entry)
                     if why is not None:
                         entry.drop(why)
                         break
@@ -83,7 +106,15 @@ class Race:
             entry.fail(error)
         finally:
             self._news.set()
-            self.freed()
+            self.room.freed()
+
+    def _hopeless(self, entry: Entry) -> str | None:
+        try:
+            return self.contest.hopeless(entry)
+        except Exception as error:
+            # What reads drafts must not take one down with it.
+            logger.warning("a candidate could not be read", extra={"error": type(error).__name__})
+            return None
 
     async def _referee(self) -> list[tuple[Entry, Ended]]:
         """The drafts to show, best first, once all that could be among them are written."""
@@ -102,7 +133,8 @@ class Race:
         while group := self.contest.due():
             drafts = [self.contest.draft_of(entry) for entry in group]
             scores = await self.jury.hear_so_far(drafts, self.panel)
-            losers = self.contest.losers(group, self.panel.judge(scores))
+            verdict = self.panel.judge(scores)
+            losers = self.contest.losers(group, verdict, crowded=self.room.crowded())
             for entry in losers:
                 entry.drop(_BEHIND)
             await _stop([self._tasks[entry.index] for entry in losers])

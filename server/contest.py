@@ -18,8 +18,9 @@ from server.rules import Rules
 # Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943) at these shares of the asked
 # words: of 8 candidates 4 go on behind the first and 2 behind the second. Speculative Rejection
 # (arXiv 2410.20290) halves too, where memory runs out. docs/best-of.md has what was measured.
+# CROWDED_KEEP_SHARE holds where others wait for places or the KV cache is nearly full.
 CHECK_SHARES = (0.15, 0.4)
-KEEP_SHARE = 0.5
+KEEP_SHARE, CROWDED_KEEP_SHARE = 0.5, 0.25
 _UNASKED_WORDS = 1_000
 # Looks at a draft for what no later text can mend: the next one when it is a fifth longer, so that
 # all looks together cost as much as a few at the end; a look takes 5 ms at 24,000 words. A draft
@@ -27,8 +28,9 @@ _UNASKED_WORDS = 1_000
 _FIRST_LOOK_TOKENS = 150
 _LOOK_GROWTH = 0.2
 _MOST_UNSEEN_TOKENS = 1_000
-# A draft may turn to words that are written in fewer tokens.
-_SPARE = 1.5
+# A draft may turn to words that are written in fewer tokens; and the first words of an answer tell
+# nothing of that, for much of them may be held back.
+_SPARE, _TELLING_WORDS = 1.5, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,15 +188,21 @@ class Contest:
         self._num_compared += 1
         return writing if len(writing) > self.kept else ()
 
-    def losers(self, group: Sequence[Entry], verdict: Verdict) -> list[Entry]:
+    def losers(
+        self, group: Sequence[Entry], verdict: Verdict, *, crowded: bool = False
+    ) -> list[Entry]:
         """Of a group that was compared: those to stop. Nobody is, where no reward had a say; and
-        who has ended meanwhile is no longer of the group."""
+        who has ended meanwhile is no longer of the group.
+
+        Worked number: of 8, to show 1: the last 4; crowded, the last 6.
+        """
         for entry, judged in zip(group, verdict.candidates, strict=True):
             entry.score = judged.total
         ranked = [group[at] for at in verdict.ranking if group[at].fate is Fate.WRITING]
         if not verdict.judged:
             return []
-        return ranked[max(self.kept, math.ceil(KEEP_SHARE * len(ranked))) :]
+        keep_share = CROWDED_KEEP_SHARE if crowded else KEEP_SHARE
+        return ranked[max(self.kept, math.ceil(keep_share * len(ranked))) :]
 
 
 def winners(contest: Contest, verdict: Verdict) -> tuple[tuple[Entry, Judged], ...]:
@@ -239,7 +247,7 @@ def _words_left(entry: Entry) -> float | None:
 
     Worked number: 300 words in 400 tokens, 1,000 tokens left: 1,000 * 300 / 400 * 1.5 = 1,125.
     """
-    if not entry.draft.answer_tokens:
+    if entry.words < _TELLING_WORDS:
         return None
     words_per_token = entry.words / entry.draft.answer_tokens
     return entry.draft.tokens_left * words_per_token * _SPARE

@@ -22,6 +22,9 @@ _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5,
 _RATIOS = (0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.25, 1.5, 2, 3)
 _WORDS = (50, 100, 250, 500, 1000, 2000, 3000, 5000, 8000, 10000, 15000, 20000, 50000)
 
+# vLLM's own gauge (vllm/v1/metrics/loggers.py, 0.32), one for each of its engines.
+_KV_CACHE_USAGE = "vllm:kv_cache_usage_perc"
+
 # Unknown request fields that are counted by name; any other counts as "other", so that a caller
 # cannot make labels.
 _NAMED_FIELDS = frozenset(
@@ -140,6 +143,11 @@ class Metrics:
         collect: Any = MultiProcessCollector  # published without types
         collect(merged, path=str(self._multiproc_dir))
         return generate_latest(merged)
+
+    def kv_cache_usage(self) -> float:
+        """The share of its KV cache that vLLM uses, where it runs in this process; else 0."""
+        families = self._registry.restricted_registry([_KV_CACHE_USAGE]).collect()
+        return max((sample.value for one in families for sample in one.samples), default=0.0)
 
     def count_unknown(self, fields: set[str]) -> None:
         for field in fields:

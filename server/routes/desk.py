@@ -12,12 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.answer import Answerer, Commission
+from server.best_of import Room
 from server.errors import UNEXPECTED, Internal, LonghandError
 from server.events import Channel, Choice, Ended, Fragment, Usage
 from server.limits import Admission, Ticket
 from server.metrics import Metrics
 from server.sse import DraftResponse
 from server.wire.encode import Encoder, Folded, failure, total
+
+# Beyond this vLLM soon preempts drafts: it throws their cache away and computes it again.
+_FULL_KV_CACHE = 0.9
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,9 @@ class Desk:
         """One draft has stopped while others of its request go on: who waits may have its place."""
         task.ticket.give_back()
         self._count_queue()
+
+    def _crowded(self) -> bool:
+        return self.admission.queued > 0 or self.metrics.kv_cache_usage() >= _FULL_KV_CACHE
 
     def _leave(self, task: Task) -> None:
         """Whatever way a request ended: its places are free, and a client that went is counted."""
@@ -165,9 +172,10 @@ class Desk:
 
     async def _choices(self, task: Task) -> AsyncGenerator[Choice, None]:
         """The events, counted; ``task.stage`` follows them."""
-        task.stage = "prompt"
+        task.stage = "prompt" if task.commission.contest is None else "candidates"
+        room = Room(freed=lambda: self._give_back(task), crowded=self._crowded)
         observed = self.metrics.observe(
-            self.answerer.write(task.commission, lambda: self._give_back(task)),
+            self.answerer.write(task.commission, room),
             prompt_tokens=task.commission.prompt_tokens,
         )
         started = time.monotonic()

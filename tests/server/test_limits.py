@@ -123,6 +123,34 @@ def test_a_ticket_is_given_back_once() -> None:
     assert (places.running, granted(second)) == (1, [True])
 
 
+def test_a_request_gives_its_places_back_one_by_one_and_keeps_the_last() -> None:
+    places = Admission(max_running=3, max_queued=4, retry_after_s=7, max_per_caller=4)
+    first, second, third = places.enter(3, "ann"), places.enter(1, "ann"), places.enter(2, "bob")
+    first.give_back()
+    assert (places.running, granted(second, third)) == (3, [True, False])
+    # Her own share is given back as well.
+    places.enter(1, "ann")
+    for _ in range(3):
+        first.give_back()
+    assert (places.running, granted(third)) == (2, [False])
+    second.release()
+    assert (places.running, granted(third)) == (3, [True])
+    first.release()
+    first.give_back()
+    assert places.running == 3
+    third.release()
+    assert places.running == 1
+
+
+def test_who_waits_has_no_place_to_give_back() -> None:
+    places = admission(running=2)
+    first, second = places.enter(2, "ann"), places.enter(2, "ann")
+    second.give_back()
+    assert (places.running, places.queued) == (2, 2)
+    first.release()
+    assert places.running == 2
+
+
 def test_who_gives_up_waiting_makes_room_in_the_queue() -> None:
     places = admission(running=1, queued=2)
     first, second, third = (places.enter(1, "ann") for _ in range(3))

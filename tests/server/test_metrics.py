@@ -1,10 +1,12 @@
 """The metrics page: every series has the value that a known run gives it."""
 
+import asyncio
 import json
 import os
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from prometheus_client.values import MultiProcessValue
 
 from planner.length import Asked
 from server import __version__
-from server.engine.scripted import Say
-from server.events import Choice, Ended, Usage
+from server.engine.scripted import Refuse, Say, Stall
+from server.events import Candidate, Choice, Ended, Fate, Judged, Usage
+from server.judging_metrics import JudgingMetrics
 from server.metrics import Metrics
 
 # Five tokens of reasoning, its tags included, then eight with the six words of the answer.
@@ -109,6 +112,97 @@ async def test_drafts_cut_by_the_limit_are_counted_as_such(gateway: Any) -> None
     desk = await gateway((Say("<think> a</think><answer> b c d e f g h"),))
     await desk.chat(max_tokens=4)
     assert desk.value("longhand_drafts_finished_total", reason="length") == 1
+
+
+async def test_a_choice_among_drafts_gives_every_metric_of_it_its_value(
+    gateway: Any, until: Any
+) -> None:
+    # Tokens, tags included: 4 of thinking, then 3 more than the words of the answer.
+    best = "<think>\nIt.\n</think>\n<answer>\nOne two three four five.\n</answer>"
+    short = "<think>\nIt.\n</think>\n<answer>\nOne two.\n</answer>"
+    looping = "<think>\n" + "Round it goes and comes again. " * 60
+    gate = asyncio.Event()
+    desk = await gateway(
+        [Stall(gate=gate), Say(best)],
+        [Stall(gate=gate), Say(short)],
+        [Say(looping), Stall(gate=asyncio.Event())],
+        [Refuse("no such seed")],
+    )
+    options = {"words": [4, 6], "length_control": "off", "loop_guard": False, "best_of": 4}
+    asking = asyncio.create_task(desk.chat(n=1, writing=options))
+    await until(lambda: desk.engine.open_streams == 2 and len(desk.engine.jobs) == 4)
+    gate.set()
+    told = (await asking).json()["writing"]["candidates"]
+    found = samples((await desk.client.get("/metrics")).text)
+    tokens = [one["reasoning_tokens"] + one["answer_tokens"] for one in told]
+
+    def outcome(name: str) -> float:
+        return found[f"longhand_best_of_drafts_total{json.dumps({'outcome': name})}"]
+
+    assert [outcome(name) for name in ("won", "lost", "pruned", "failed")] == [1, 1, 1, 1]
+    # It was stopped when it was longer than the best already.
+    assert tokens[2] > tokens[0]
+    assert found["longhand_best_of_saved_tokens_total{}"] == 0
+    # One of two is better by length alone: +1 and -1 there, 0 in format and repetition; of the
+    # weights 1, 0.5 and 0.5 that is +0.5 and -0.5.
+    assert found["longhand_best_of_score_spread_sum{}"] == pytest.approx(1.0)
+    assert found["longhand_best_of_score_spread_count{}"] == 1
+    # Two words of four are worth 0.5; a histogram with buckets below 0 has no sum.
+    for reward, halves in (("length", 1), ("format", 0), ("repetition", 0)):
+        label = json.dumps({"reward": reward})
+        assert desk.value("longhand_reward_bucket", reward=reward, le="0.5") == halves
+        assert desk.value("longhand_reward_bucket", reward=reward, le="0.95") == halves
+        assert desk.value("longhand_reward_bucket", reward=reward, le="1.0") == 2
+        assert found[f"longhand_reward_count{label}"] == 2
+        assert found[f"longhand_judge_duration_seconds_count{label}"] == 1
+        assert found[f"longhand_judge_failures_total{label}"] == 0
+    # All tokens count, and one answer; what is shown in a few pieces has no rhythm of its own.
+    written = found["longhand_reasoning_tokens_total{}"] + found["longhand_answer_tokens_total{}"]
+    assert written == sum(tokens)
+    assert found["longhand_answer_words_sum{}"] == 5
+    assert found["longhand_time_to_first_token_seconds_count{}"] == 1
+    assert found["longhand_time_to_first_answer_token_seconds_count{}"] == 1
+    assert found["longhand_inter_token_latency_seconds_count{}"] == 0
+
+
+def judged(*candidates: Candidate, num_shown: int = 1) -> Judged:
+    return Judged(
+        candidate=candidates[0].index, judged_by="panel", candidates=candidates, num_shown=num_shown
+    )
+
+
+def candidate(index: int, tokens: int, **given: Any) -> Candidate:
+    told = Candidate(
+        index=index, fate=Fate.FINISHED, words=1, reasoning_tokens=10, answer_tokens=tokens - 10
+    )
+    return replace(told, **given)
+
+
+def test_what_stopped_drafts_would_still_have_taken_is_counted_as_saved() -> None:
+    registry = CollectorRegistry()
+    JudgingMetrics(registry).count(
+        judged(
+            candidate(0, 100, place=1, score=0.5, raw={"length": 1.0, "quality": None}),
+            candidate(1, 30, fate=Fate.PRUNED),
+            candidate(2, 120, fate=Fate.PRUNED),
+        )
+    )
+    # 70 of the second, none of the third.
+    assert registry.get_sample_value("longhand_best_of_saved_tokens_total") == 70
+    # What abstained has no value, and a single draft no spread.
+    assert registry.get_sample_value("longhand_reward_count", {"reward": "quality"}) is None
+    assert registry.get_sample_value("longhand_best_of_score_spread_count") == 0
+
+
+def test_every_draft_that_is_shown_has_won() -> None:
+    registry = CollectorRegistry()
+    first, second, third = (candidate(at, 50, place=at + 1, score=-at) for at in range(3))
+    JudgingMetrics(registry).count(judged(first, second, third, num_shown=2))
+    outcomes = [
+        registry.get_sample_value("longhand_best_of_drafts_total", {"outcome": name})
+        for name in ("won", "lost")
+    ]
+    assert outcomes == [2, 1]
 
 
 async def test_no_label_holds_what_a_caller_made_up(gateway: Any) -> None:

@@ -26,6 +26,7 @@ def test_the_environment_is_read_as_words_and_json() -> None:
         {},
         environ={
             "LONGHAND_VLLM": '{"seed": 1}',
+            "LONGHAND_REWARDS": '{"length": 2, "format": 0.5}',
             "LONGHAND_API_KEYS": "one, two,,",
             "LONGHAND_MAX_MODEL_LEN": "4096",
             LIFELINE: "1:/tmp/x",
@@ -33,6 +34,7 @@ def test_the_environment_is_read_as_words_and_json() -> None:
         },
     )
     assert found.vllm == {"seed": 1}
+    assert found.rewards == {"length": 2, "format": 0.5}
     assert [key.get_secret_value() for key in found.api_keys] == ["one", "two"]
     assert found.max_model_len == 4096
 
@@ -49,6 +51,7 @@ def test_the_environment_is_read_as_words_and_json() -> None:
             "there is no setting 'prot' (from the environment); see README.md",
         ),
         ({}, "", {"LONGHAND_VLLM": "[1]"}, "LONGHAND_VLLM is not a JSON object"),
+        ({}, "", {"LONGHAND_REWARDS": "length"}, "LONGHAND_REWARDS is not a JSON object"),
     ],
 )
 def test_an_unknown_name_refuses_the_start(

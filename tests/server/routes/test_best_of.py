@@ -1,10 +1,26 @@
 """What callers see of choosing among drafts, over HTTP with a scripted engine."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
+import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import Gauge
 
-from server.engine.scripted import Say
+from planner.brief import Brief, Message
+from rewards.base import Draft, Score, broke
+from server import contest, jury
+from server.answer import Order
+from server.best_of import merged
+from server.contest import BestOf
+from server.engine.base import Job, Piece, Sampling
+from server.engine.scripted import Break, Refuse, Say, ScriptedEngine, Stall
+from server.events import CarriedOn, Channel, Event, Fate, Fragment, TokenLogprob
 
 ANSWER_OPEN = "<think>\nA plan.\n</think>\n<answer>\n"
 WORDS = (
@@ -159,3 +175,523 @@ async def test_a_servers_own_best_of_leaves_raw_completions_alone(gateway: Any) 
     desk = await gateway([Say(" upon a time")], best_of=2)
     assert (await desk.complete()).json()["choices"][0]["text"] == " upon a time"
     assert len(desk.engine.jobs) == 1
+
+
+# While the candidates are written.
+
+
+@pytest.mark.parametrize("progress", [True, False])
+async def test_a_stream_tells_how_the_candidates_get_on_or_only_that_they_do(
+    served: Any, progress: bool
+) -> None:
+    gate = asyncio.Event()
+    held = [Say(ANSWER_OPEN + sentences(2)), Stall(gate=gate), Say("</answer>")]
+    beat = {"progress_s": 0.001} if progress else {"heartbeat_s": 0.001}
+    desk = await served(held, [FITTING], **beat)
+    # By default a stream says nothing of its candidates.
+    asked = wish(2, **({"progress": True} if progress else {}))
+    seen: list[Any] = []
+    async with desk.stream(writing=asked, stream_options={"include_usage": True}) as events:
+        async for event in events:
+            seen.append(event)
+            if progress and event.get("writing", {}).get("progress", [{}])[0].get("words") == 12:
+                break
+            if len(seen) == 20:
+                break
+        gate.set()
+        seen += [event async for event in events]
+    assert seen[-1] == "[DONE]"
+    assert seen[-2]["usage"]["completion_tokens"] > 0
+    first = next(at for at, event in enumerate(seen[:-1]) if shown([event, ""], 0, "reasoning"))
+    opening, *before = seen[:first]
+    assert opening["choices"][0]["delta"]["role"] == "assistant"
+    assert len(before) > 1
+    assert [event["choices"][0]["delta"] for event in before] == [{"content": ""}] * len(before)
+    if not progress:
+        assert not any("writing" in event for event in before)
+        return
+    standings = [event["writing"]["progress"] for event in before]
+    assert next(told for told in standings if told[0]["words"] == 12)[0] == {
+        "candidate": 0,
+        "state": "writing",
+        "words": 12,
+        "reasoning_tokens": 4,
+        "answer_tokens": 13,
+        "score": None,
+    }
+    last = standings[-1]
+    assert [one["state"] for one in last] == ["finished", "finished"]
+    assert last[0]["score"] < last[1]["score"]
+    assert shown(seen) == sentences(17, 2)
+
+
+async def test_openais_package_reads_progress_candidates_and_usage(served: Any) -> None:
+    gate = asyncio.Event()
+    held = [Say(ANSWER_OPEN + sentences(2)), Stall(gate=gate), Say("</answer>")]
+    desk = await served(held, [FITTING], progress_s=0.001)
+    client = openai.AsyncOpenAI(base_url=f"{desk.host.url}/v1", api_key="none", max_retries=0)
+    progress, text, told = 0, "", None
+    async with client:
+        stream = await client.chat.completions.create(
+            model="scripted",
+            messages=[{"role": "user", "content": "Write."}],
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"writing": wish(2, progress=True)},
+        )
+        async for chunk in stream:
+            report: Any = getattr(chunk, "writing", None) or {}
+            progress += "progress" in report
+            if progress > 2:
+                gate.set()
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                told = report if choice.finish_reason else told
+    assert (text, told["candidate"]) == (sentences(17, 2), 1)
+    assert chunk.usage is not None
+    assert chunk.usage.completion_tokens == sum(
+        one["reasoning_tokens"] + one["answer_tokens"] for one in told["candidates"]
+    )
+
+
+async def test_a_winner_is_shown_as_it_was_written(gateway: Any) -> None:
+    odd = Say(f"{ANSWER_OPEN}  Old\n\n\u2028roads — \tend…  {sentences(17)}\n\n </answer>")
+    desk = await gateway([odd])
+    asked = {"logprobs": True, "top_logprobs": 1}
+    alone = (await desk.chat(writing=wish(1), **asked)).json()["choices"][0]
+    chosen = (await desk.chat(writing=wish(2), **asked)).json()["choices"][0]
+    assert chosen == alone
+    assert len(chosen["logprobs"]["content"]) > 100
+    alone_events = await desk.streamed(writing=wish(1), **asked)
+    events = await desk.streamed(writing=wish(2), **asked)
+    for channel in ("content", "reasoning"):
+        assert shown(events, 0, channel) == shown(alone_events, 0, channel) != ""
+    texts = [
+        [
+            (choice["delta"].get("content"), choice["logprobs"])
+            for event in told[:-1]
+            for choice in event["choices"]
+            if choice["logprobs"]
+        ]
+        for told in (alone_events, events)
+    ]
+    assert texts[0] == texts[1] != []
+
+
+def fragments() -> st.SearchStrategy[Event]:
+    token = TokenLogprob(token="a", token_id=1, logprob=-0.5)
+    return st.one_of(
+        st.builds(
+            Fragment,
+            channel=st.sampled_from(Channel),
+            text=st.text(max_size=8) | st.just("long " * 90),
+            logprobs=st.sampled_from([(), (), (token,)]),
+        ),
+        st.just(CarriedOn(why="loop")),
+    )
+
+
+@given(st.lists(fragments()))
+def test_what_is_shown_in_fewer_pieces_is_the_same_text_in_the_same_order(
+    events: list[Event],
+) -> None:
+    def joined(told: list[Event]) -> list[Any]:
+        """Runs of one channel without log-probabilities as one text; all else as it is."""
+        runs: list[Any] = []
+        for event in told:
+            if not isinstance(event, Fragment) or event.logprobs:
+                runs.append(event)
+            elif runs and isinstance(runs[-1], tuple) and runs[-1][0] is event.channel:
+                runs[-1] = (event.channel, runs[-1][1] + event.text)
+            else:
+                runs.append((event.channel, event.text))
+        return runs
+
+    told = [*merged(events)]
+    assert joined(told) == joined(events)
+    assert len(told) <= len(events)
+
+
+def test_a_long_text_is_shown_in_a_few_pieces_and_not_in_one() -> None:
+    words = [Fragment(channel=Channel.ANSWER, text="word ") for _ in range(1_000)]
+    assert [len(one.text) for one in merged(words) if isinstance(one, Fragment)] == (
+        [510] * 9 + [410]
+    )
+
+
+# Drafts that are stopped.
+
+LONG = {"words": [900, 1_100]}
+LOOPING = Say(ANSWER_OPEN + REPEATED * 12)
+
+
+async def test_a_candidate_that_loops_stops_at_once_and_who_waits_has_its_place(
+    served: Any, until: Any
+) -> None:
+    gate = asyncio.Event()
+    held = [Say(ANSWER_OPEN + sentences(20)), Stall(gate=gate), Say("</answer>")]
+    looping = asyncio.Event()
+    desk = await served(
+        held, [Stall(gate=looping), LOOPING, Stall(gate=asyncio.Event())], held, [SHORT],
+        max_running=3,
+    )  # fmt: skip
+    admission = desk.service.desk.admission
+    asking = asyncio.create_task(desk.chat(writing=wish(3, **LONG)))
+    await until(lambda: desk.engine.open_streams == 3)
+    waiting = asyncio.create_task(desk.chat(writing=wish(None)))
+    await until(lambda: admission.queued == 1)
+    assert desk.value("longhand_queue_depth") == 1
+    looping.set()
+    # The one that waited is written while the other two are held.
+    assert (await waiting).status_code == 200
+    assert desk.value("longhand_queue_depth") == 0
+    assert (admission.running, desk.engine.open_streams) == (2, 2)
+    gate.set()
+    told = (await asking).json()["writing"]
+    assert [one["state"] for one in told["candidates"]] == ["finished", "pruned", "finished"]
+    assert told["candidates"][1]["why"].startswith("loops: the last ")
+    assert told["candidates"][1]["words"] < 12 * 36
+    assert told["candidates"][1]["scores"] == {}
+    assert admission.running == 0
+
+
+async def test_a_candidate_that_loops_in_its_thinking_stops_too(gateway: Any) -> None:
+    thinking = Say("<think>\n" + REPEATED * 12)
+    desk = await gateway([thinking, Stall(gate=asyncio.Event())], [FITTING])
+    told = (await desk.chat(writing=wish(2))).json()["writing"]
+    assert [one["state"] for one in told["candidates"]] == ["pruned", "finished"]
+    assert told["candidates"][0]["why"].startswith("loops: ")
+
+
+async def test_of_candidates_that_cannot_reach_their_range_the_last_is_finished(
+    gateway: Any, until: Any
+) -> None:
+    gate = asyncio.Event()
+    # The first words of all are written before one of them comes to where it is looked at.
+    plays = [[Say(f"{ANSWER_OPEN}{seed} "), Stall(gate=gate), Say(sentences(80))] for seed in "abc"]
+    desk = await gateway(*plays)
+    asking = asyncio.create_task(desk.chat(writing=wish(3, **LONG), max_tokens=400))
+    await until(lambda: desk.engine.open_streams == 3)
+    gate.set()
+    body = (await asking).json()
+    states = [one["state"] for one in body["writing"]["candidates"]]
+    assert sorted(states) == ["finished", "pruned", "pruned"]
+    whys = {one["why"] for one in body["writing"]["candidates"] if one["state"] == "pruned"}
+    assert whys == {"cannot reach 900 words any more"}
+    assert body["choices"][0]["finish_reason"] == "length"
+
+
+def worse(seed: int, count: int) -> str:
+    """Prose of which a part is said again, too little to be a loop."""
+    return f"{sentences(6, seed)} {sentences(6, seed)} {sentences(count - 12, seed + 1)}"
+
+
+def halved(gates: list[asyncio.Event]) -> list[Any]:
+    """Four drafts of 1,020 words, two of them worse, that wait at 120, 240 and 420 words."""
+    parts = [(20, 0), (20, 20), (30, 40), (100, 70)]
+    plays = []
+    for seed in range(4):
+        begun = worse(seed, 20) if seed < 2 else sentences(20, 4 + seed)
+        texts = [ANSWER_OPEN + begun, *(sentences(n, 10 + seed * 5 + at) for n, at in parts[1:])]
+        acts: list[Any] = [Say(f"{texts[0]} ")]
+        for gate, text in zip(gates, texts[1:], strict=True):
+            acts += [Stall(gate=gate), Say(f"{text} ")]
+        plays.append([*acts, Say("</answer>")])
+    return plays
+
+
+@pytest.mark.parametrize(("n", "left"), [(1, [2, 1]), (2, [2, 2]), (3, [3, 3])])
+async def test_the_worse_half_is_dropped_at_each_comparison_and_as_many_as_are_shown_stay(
+    served: Any, until: Any, n: int, left: list[int]
+) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    desk = await served(*halved(gates))
+    asking = asyncio.create_task(desk.chat(writing=wish(4, **LONG), n=n))
+    await until(lambda: desk.engine.open_streams == 4)
+    for gate, streams in zip(gates, left, strict=False):
+        gate.set()
+        await until(lambda streams=streams: desk.engine.open_streams == streams)
+        assert desk.service.desk.admission.running == streams
+    gates[2].set()
+    body = (await asking).json()
+    told = body["writing"] if n == 1 else body["choices"][0]["writing"]
+    candidates = told["candidates"]
+    assert [one["state"] for one in candidates].count("finished") == left[-1]
+    assert candidates[0]["state"] == candidates[1]["state"] == "pruned" or n == 3
+    dropped = [one for one in candidates if one["state"] == "pruned"]
+    assert {one["why"] for one in dropped} == {"behind the others when they were compared"}
+    assert all(one["score"] is not None and one["place"] is None for one in dropped)
+    assert len(body["choices"]) == n
+
+
+@pytest.mark.parametrize("by", ["queue", "cache"])
+async def test_fewer_go_on_where_others_wait_or_the_cache_is_nearly_full(
+    served: Any, until: Any, by: str
+) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    desk = await served(*halved(gates), [SHORT], max_running=4)
+    asking = asyncio.create_task(desk.chat(writing=wish(4, **LONG)))
+    await until(lambda: desk.engine.open_streams == 4)
+    if by == "queue":
+        other = asyncio.create_task(desk.chat(writing=wish(None)))
+        await until(lambda: desk.service.desk.admission.queued == 1)
+    else:
+        # As vLLM names it.
+        usage = Gauge("vllm:kv_cache_usage_perc", "x", ["engine"], registry=desk.registry)
+        usage.labels(engine="0").set(0.1)
+        usage.labels(engine="1").set(0.95)
+    for gate in gates:
+        gate.set()
+    told = (await asking).json()["writing"]
+    # At the first comparison, of 240 words, one of four is left.
+    assert [one["state"] for one in told["candidates"]].count("pruned") == 3
+    assert all(one["words"] <= 240 for one in told["candidates"] if one["state"] == "pruned")
+    if by == "queue":
+        assert (await other).status_code == 200
+
+
+async def test_without_others_to_make_room_for_half_of_them_go_on(gateway: Any) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    for gate in gates:
+        gate.set()
+    answerer = (await gateway(*halved(gates))).service.desk.answerer
+    brief = Brief(messages=(Message(role="user", content="On roads."),), words=(900, 1_100))
+    sampling = Sampling(temperature=0.6, top_p=0.95)
+    best_of = BestOf(drafts=4, weights={"format": 1, "repetition": 1})
+    commission = await answerer.accept(
+        replace(brief, length_control="off"), Order(id="a", sampling=sampling, best_of=best_of)
+    )
+    async with aclosing(answerer.write(commission)) as choices:
+        *_, last = [choice.event async for choice in choices]
+    words = sorted(one.words for one in last.judged.candidates if one.fate is Fate.PRUNED)
+    # Two at the first comparison, one at the second, which is at 400.
+    assert words[1] < 400 <= words[2]
+
+
+async def test_candidates_that_no_reward_can_compare_yet_all_go_on(served: Any, until: Any) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    desk = await served(*halved(gates))
+    for gate in gates:
+        gate.set()
+    asked = wish(4, rewards={"length": 1}, **LONG)
+    told = (await desk.chat(writing=asked)).json()["writing"]
+    assert [one["state"] for one in told["candidates"]] == ["finished"] * 4
+
+
+async def test_nobody_is_stopped_where_the_caller_does_not_want_it(gateway: Any) -> None:
+    desk = await gateway([LOOPING], [Say(ANSWER_OPEN + sentences(170) + "</answer>")])
+    told = (await desk.chat(writing=wish(2, prune=False, **LONG))).json()["writing"]
+    assert [one["state"] for one in told["candidates"]] == ["finished"] * 2
+    assert told["candidate"] == 1
+
+
+# What breaks.
+
+
+class Wrong(ScriptedEngine):
+    """Has a fault of its own in its first stream, or in every one."""
+
+    num_faults = 1
+
+    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        if len(self.jobs) < self.num_faults:
+            self.jobs.append(job)
+            raise ValueError("once upon a time")
+        async with aclosing(ScriptedEngine.stream(self, job)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"), [(Break(), "EngineDied"), (Refuse("no such seed"), "BadRequest")]
+)
+async def test_one_candidate_that_fails_leaves_the_others_alone(
+    gateway: Any, act: Any, kind: str
+) -> None:
+    desk = await gateway([Say(ANSWER_OPEN + "Secret words."), act], [FITTING])
+    told = (await desk.chat(writing=wish(2))).json()["writing"]
+    failed = told["candidates"][0]
+    assert (failed["state"], failed["why"], failed["scores"]) == ("failed", kind, {})
+    assert (failed["place"], failed["score"]) == (None, None)
+    assert told["candidate"] == 1
+    assert "Secret" not in str(told)
+
+
+async def test_a_candidate_that_meets_a_fault_of_ours_leaves_the_others_alone_too(
+    gateway: Any,
+) -> None:
+    engine = Wrong(plays=([FITTING],))
+    desk = await gateway(build=lambda: engine)
+    told = (await desk.chat(writing=wish(2))).json()["writing"]
+    assert (told["candidates"][0]["why"], told["candidate"]) == ("ValueError", 1)
+    engine.num_faults = 99
+    response = await desk.chat(writing=wish(2))
+    assert response.status_code == 500
+    assert "once upon a time" not in response.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_where_all_candidates_fail_the_first_error_is_told(
+    gateway: Any, stream: bool
+) -> None:
+    desk = await gateway([Refuse("no such seed")], [Say("<think> a"), Break()])
+    if stream:
+        events = await desk.streamed(writing=wish(2, progress=True))
+        assert events[-1] == "[DONE]"
+        states = [one["state"] for one in events[-3]["writing"]["progress"]]
+        assert states == ["failed", "failed"]
+        error = events[-2]["error"]
+    else:
+        response = await desk.chat(writing=wish(2))
+        assert response.status_code == 400
+        error = response.json()["error"]
+    assert error["message"] == "no such seed"
+    assert desk.value("longhand_best_of_drafts_total", outcome="failed") == 2
+    assert desk.service.desk.admission.running == 0
+
+
+async def test_a_choice_is_never_missing_silently(gateway: Any) -> None:
+    desk = await gateway([Refuse("no such seed")], [FITTING, Stall(gate=asyncio.Event())])
+    response = await desk.chat(writing=wish(2), n=2)
+    assert response.json()["error"]["message"] == "no such seed"
+    assert desk.engine.open_streams == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_goes_ends_all_candidates(
+    served: Any, until: Any, stream: bool
+) -> None:
+    desk = await served((Say(ANSWER_OPEN), Stall(gate=asyncio.Event())))
+    asking = asyncio.create_task(desk.chat(writing=wish(3), stream=stream))
+    await until(lambda: desk.engine.open_streams == 3)
+    asking.cancel()
+    await until(lambda: desk.service.desk.admission.running == 0)
+    assert desk.engine.open_streams == 0
+    await until(lambda: desk.value("longhand_disconnects_total", stage="candidates") == 1)
+
+
+class Mute:
+    """A reward that breaks, and a judge whose model is down."""
+
+    name, range = "quality", (0.0, 1.0)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def score(self, drafts: Sequence[Draft]) -> Sequence[Score]:
+        self.asked += 1
+        return [broke("connection refused")] * len(drafts)
+
+
+class Broken:
+    """A reward with a fault."""
+
+    name, range = "length", (0.0, 1.0)
+
+    def score(self, draft: Draft) -> Score:
+        raise ValueError(draft.answer)
+
+
+async def test_a_reward_that_breaks_and_a_judge_that_is_down_abstain_and_it_is_told(
+    gateway: Any,
+) -> None:
+    desk = await gateway([LOOSE], [FITTING])
+    jury = desk.service.desk.answerer.jury
+    jury.rewards["length"], jury.judges["quality"] = Broken(), Mute()
+    weights = {"length": 1, "quality": 1, "format": 1}
+    asked = wish(2, prune=False, rewards=weights)
+    told = (await desk.chat(writing=asked)).json()["writing"]
+    assert (told["candidate"], told["judged_by"]) == (1, "panel")
+    best = told["candidates"][1]
+    assert best["scores"] == {"length": None, "format": 1.0, "quality": None}
+    assert best["normalised"] == {"format": 1.0}
+    assert best["why"] == "length failed: ValueError; quality failed: connection refused"
+    assert told["candidates"][0]["why"].startswith("no_think; length failed: ValueError; ")
+    for reward in ("length", "quality"):
+        assert desk.value("longhand_judge_failures_total", reward=reward) == 2
+    assert desk.value("longhand_judge_failures_total", reward="format") == 0
+    assert desk.value("longhand_reward_count", reward="length") is None
+
+
+async def test_a_judge_is_asked_for_the_drafts_under_way_as_well(gateway: Any) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    desk = await gateway(*halved(gates))
+    for gate in gates:
+        gate.set()
+    judge = desk.service.desk.answerer.jury.judges["quality"] = Mute()
+    told = (await desk.chat(writing=wish(4, rewards={"quality": 1}, **LONG))).json()["writing"]
+    # Its model is down, so nobody is stopped: twice at a comparison, once at the end.
+    assert [one["state"] for one in told["candidates"]] == ["finished"] * 4
+    assert judge.asked == 3
+    assert told["judged_by"] == "first"
+
+
+async def test_where_every_reward_abstains_the_first_that_finished_is_shown(gateway: Any) -> None:
+    desk = await gateway([Refuse("no")], [SHORT], [FITTING])
+    asked = wish(3, rewards={"length": 1}, words=None)
+    told = (await desk.chat(writing=asked)).json()["writing"]
+    assert (told["candidate"], told["judged_by"]) == (1, "first")
+    assert told["candidates"][1]["scores"] == {"length": None}
+    assert told["candidates"][1]["why"] == "length abstained: no length was asked for"
+
+
+@pytest.mark.parametrize("reader", ["hopeless", "draft_of"])
+async def test_what_reads_the_candidates_cannot_take_them_down(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    def wrong(*_: Any) -> Any:
+        raise ValueError("once upon a time")
+
+    target = contest if reader == "hopeless" else jury
+    name = "hopeless" if reader == "hopeless" else "running_scores"
+    monkeypatch.setattr(target, name, wrong)
+    gates = [asyncio.Event() for _ in range(3)]
+    desk = await gateway(*halved(gates))
+    for gate in gates:
+        gate.set()
+    told = (await desk.chat(writing=wish(4, **LONG))).json()["writing"]
+    assert told["candidates"][told["candidate"]]["state"] == "finished"
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("writing", "param", "part"),
+    [
+        ({"best_of": 1}, "writing.best_of", "1 drafts are too few to show 2 (n)"),
+        ({"best_of": 9}, "writing.best_of", "over this server's limit of 8"),
+        ({"best_of": 0}, "writing.best_of", "greater than or equal to 1"),
+        ({"best_of": 2.5}, "writing.best_of", "integer"),
+        ({"rewards": {"beauty": 1}}, "writing.rewards.beauty", "there are: length, format, rep"),
+        ({"rewards": {"quality": 1}}, "writing.rewards.quality", "there are: length, format, rep"),
+        ({"rewards": {"length": -1}}, "writing.rewards.length", "from 0 up, not -1"),
+        ({"rewards": {"length": 0, "format": 0}}, "writing.rewards", "above 0"),
+        ({"rewards": {}}, "writing.rewards", "above 0"),
+        ({"rewards": {"length": "1"}}, "writing.rewards.length", "number"),
+        ({"rewards": ["length"]}, "writing.rewards", "dictionary"),
+        ({"prune": "no"}, "writing.prune", "boolean"),
+        ({"progress": 1}, "writing.progress", "boolean"),
+        ({"best": 3}, "writing.best", "known are: "),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_name(
+    gateway: Any, writing: dict[str, Any], param: str, part: str
+) -> None:
+    desk = await gateway(max_best_of=8)
+    response = await desk.chat(writing={"best_of": 3, **writing}, n=2)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["param"] == param
+    assert param in error["message"] or "option" in error["message"]
+    assert part in error["message"]
+    assert desk.engine.jobs == []
+    assert desk.service.desk.admission.running == 0
+
+
+async def test_the_limit_is_never_above_the_places_there_are(gateway: Any) -> None:
+    desk = await gateway(max_running=4)
+    response = await desk.chat(writing={"best_of": 5})
+    assert response.json()["error"]["message"] == (
+        "writing.best_of: 5 is over this server's limit of 4"
+    )
