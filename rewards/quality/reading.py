@@ -50,7 +50,7 @@ class Reading:
 
     template: str | None = _PLAIN
     window_tokens: int = _WINDOW_TOKENS
-    prompt_tokens: int = 1_024
+    prompt_tokens: int = 512
     rule: Rule = "mean"
     head_share: float = 0.5
 
@@ -60,7 +60,8 @@ class Reading:
                 raise CannotJudge(f"{KEY}.{name} cannot be {getattr(self, name)!r}")
 
     def _checks(self) -> dict[str, bool]:
-        template = self.template
+        template, window = self.template, self.window_tokens
+        wide = _whole(window) and window >= _LEAST_TOKENS
         return {
             "template": template is None
             or (
@@ -68,9 +69,9 @@ class Reading:
                 and template.count(_ANSWER) == 1
                 and template.count(_PROMPT) <= 1
             ),
-            "window_tokens": _whole(self.window_tokens) and self.window_tokens >= _LEAST_TOKENS,
-            "prompt_tokens": _whole(self.prompt_tokens)
-            and 1 <= self.prompt_tokens <= self.window_tokens // 2,
+            "window_tokens": wide,
+            "prompt_tokens": not wide
+            or (_whole(self.prompt_tokens) and 1 <= self.prompt_tokens <= window // 2),
             "rule": self.rule in get_args(Rule),
             "head_share": isinstance(self.head_share, int | float) and 0 <= self.head_share <= 1,
         }
@@ -135,7 +136,7 @@ def reading_of(folder: Path) -> Reading:
         return Reading(
             template=None if _has_chat_template(folder) else _PLAIN,
             window_tokens=window,
-            prompt_tokens=min(1_024, window // 2),
+            prompt_tokens=min(512, window // 2),
         )
     known = {field.name for field in fields(Reading)}
     unknown = sorted(set(told) - known) if isinstance(told, dict) else [KEY]

@@ -60,6 +60,7 @@ def test_what_a_config_declares_is_what_is_read_back(tmp_path: Path) -> None:
         ({"template": 5}, "longhand_reward.template"),
         ({"window_tokens": 10}, "longhand_reward.window_tokens"),
         ({"window_tokens": 512.0}, "longhand_reward.window_tokens"),
+        ({"window_tokens": "512"}, "longhand_reward.window_tokens"),
         ({"window_tokens": True}, "longhand_reward.window_tokens"),
         ({"window_tokens": 512}, "longhand_reward.prompt_tokens"),
         ({"prompt_tokens": 0}, "longhand_reward.prompt_tokens"),
