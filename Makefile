@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed-$(ENGINE_BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve check test test-fast format bench bench-length bench-book clean
+.PHONY: help install serve check test test-fast format bench bench-length bench-book bench-best-of clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench-length: install ## how near drafts come to the asked length, control on an
 
 bench-book: install ## a 100,000-word draft through a window of 32,768 tokens: order, repeats, memory
 	@$(BIN)/python -m loadtest.book $(ARGS)
+
+bench-best-of: install ## what choosing among drafts is worth, and what pruning saves
+	@$(BIN)/python -m loadtest.best_of $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* htmlcov

@@ -9,11 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from planner.prompts import Prompter, ours
-from rewards.base import Reward
-from rewards.format import Format
-from rewards.length import Length
-from rewards.repetition import Repetition
-from rewards.weights import BadWeights
+from rewards.base import Judge
 from server import __version__, checkpoint
 from server.answer import Answerer
 from server.auth import Keys
@@ -22,12 +18,13 @@ from server.engine.base import Card, Engine
 from server.engine.scripted import ScriptedEngine, read_script
 from server.engine.supervised import Health, Supervised
 from server.errors import CannotServe
-from server.jury import Jury
+from server.jury import Jury, appointed
 from server.layout import Layout
 from server.limits import Admission, BodyLimit
 from server.machine import has
 from server.metrics import Measured, Metrics
 from server.predictor import Predictor
+from server.quality import QualityModel, quality_judge
 from server.routes import chat, completions, health, models, plan, refusals
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
@@ -38,9 +35,6 @@ from server.wire.chat import Candidates, Efforts
 # Where neither the settings nor a checkpoint say otherwise: LongWriter-Zero's model card.
 _TEMPERATURE, _TOP_P = 0.6, 0.95
 _SCRIPTED_WINDOW_TOKENS = 32_768
-# The paper's mean of length, quality and format, whose format reward also punishes repeats
-# (arXiv 2506.18841): the two halves of it are ours.
-_WEIGHTS = {"length": 1.0, "quality": 1.0, "format": 0.5, "repetition": 0.5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,23 +245,25 @@ def _candidates(settings: Settings, jury: Jury) -> Candidates:
 
 
 def _jury(settings: Settings, metrics: Metrics) -> Jury:
-    """The rewards there are.
-
-    Raises:
-        CannotServe: the weights name a reward that there is none of, or are no weights.
-    """
-    rewards: dict[str, Reward] = {
-        reward.name: reward for reward in (Length(), Format(), Repetition())
-    }
-    known = {name: _WEIGHTS[name] for name in rewards}
-    jury = Jury(
-        rewards=rewards, weights=settings.rewards or known, heard=metrics.judging.count_hearing
+    return appointed(
+        judges=_judges(settings),
+        weights=settings.rewards or None,
+        heard=metrics.judging.count_hearing,
     )
-    try:
-        jury.panel(jury.weights)
-    except BadWeights as error:
-        raise CannotServe(f"rewards: {error}") from None
-    return jury
+
+
+def _judges(settings: Settings) -> dict[str, Judge]:
+    if settings.quality_model is None:
+        return {}
+    key = settings.quality_key
+    model = QualityModel(
+        model=settings.quality_model,
+        name=settings.quality_model_name,
+        api=settings.quality_api,
+        key=None if key is None else key.get_secret_value(),
+        timeout_s=settings.quality_timeout_s,
+    )
+    return {"quality": quality_judge(model)}
 
 
 def _layout(settings: Settings, serving: Serving, engine: Supervised) -> Layout:

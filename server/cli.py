@@ -20,14 +20,19 @@ _FLAGS = ("model", "engine", "tensor_parallel_size", "host", "port")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code. A wrong setting is one sentence and exit code 2."""
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["train-reward"]:
+        from rewards.training.command import main as train_reward
+
+        return train_reward(given[1:])
+    arguments = _parser().parse_args(given)
     if arguments.command == "version":
         sys.stdout.write(f"longhand {__version__}\n")
         return 0
     try:
-        given = {name: getattr(arguments, name) for name in _FLAGS}
+        flags = {name: getattr(arguments, name) for name in _FLAGS}
         settings = load(
-            {name: value for name, value in given.items() if value is not None},
+            {name: value for name, value in flags.items() if value is not None},
             config=arguments.config,
             environ=environment(),
         )
@@ -50,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         _add_flags(commands.add_parser(name, help=told, description=told))
     _add_plan(commands)
+    # Its options are its own affair, --help included: ``main`` passes them on unread.
+    commands.add_parser("train-reward", help="train a quality model on pairs of drafts")
     commands.add_parser("version", help="print the version")
     return parser
 

@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rewards.base import Draft, Judge, Reward, Score, broke
+from rewards.format import Format
+from rewards.length import Length
 from rewards.panel import Panel
 from rewards.partial import running_scores
+from rewards.repetition import Repetition
+from rewards.weights import BadWeights
+from server.errors import CannotServe
 
 logger = logging.getLogger(__name__)
 
+# The paper's mean of length, quality and format, whose format reward also punishes repeats
+# (arXiv 2506.18841): the two halves of it are ours.
+_WEIGHTS = {"length": 1.0, "quality": 1.0, "format": 0.5, "repetition": 0.5}
 # (reward, seconds, drafts that it failed on) of one hearing.
 Heard = Callable[[str, float, int], None]
 Scores = Mapping[str, Score]
@@ -93,3 +101,26 @@ def _so_far(drafts: Sequence[Draft]) -> list[Scores]:
 
 def _by_draft(scores: Mapping[str, Sequence[Score]], num_drafts: int) -> tuple[Scores, ...]:
     return tuple({name: found[at] for name, found in scores.items()} for at in range(num_drafts))
+
+
+def appointed(
+    *,
+    judges: Mapping[str, Judge],
+    weights: Mapping[str, float] | None = None,
+    heard: Heard = _unheard,
+) -> Jury:
+    """The rewards that every server has, and these judges; ``weights`` None: the paper's.
+
+    Raises:
+        CannotServe: the weights name a reward that there is none of, or are no weights.
+    """
+    rewards: dict[str, Reward] = {
+        reward.name: reward for reward in (Length(), Format(), Repetition())
+    }
+    known = {name: _WEIGHTS[name] for name in (*rewards, *judges)}
+    jury = Jury(rewards=rewards, judges=judges, weights=weights or known, heard=heard)
+    try:
+        jury.panel(jury.weights)
+    except BadWeights as error:
+        raise CannotServe(f"rewards: {error}") from None
+    return jury

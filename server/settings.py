@@ -98,6 +98,21 @@ class Settings(BaseModel):
         default_factory=dict,
         description="weight of each reward where a request names none; by default all there are",
     )
+    quality_model: str | None = Field(
+        None,
+        description="what judges quality: `pocket`, a folder, a URL; none: nothing does",
+    )
+    quality_model_name: str | None = Field(
+        None, description="name of the model at the URL of `quality_model`"
+    )
+    quality_api: Literal["classify", "judge"] = Field(
+        "classify",
+        description="how that URL is asked: vLLM's `/classify`, or as a chat model, in pairs",
+    )
+    quality_key: SecretStr | None = Field(None, description="API key of that URL")
+    quality_timeout_s: float = Field(
+        120.0, gt=0, description="after which a judgement by that URL has failed, in seconds"
+    )
     progress_s: float = Field(
         2.0, gt=0, description="pause between progress reports on candidates, in seconds"
     )
