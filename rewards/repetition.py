@@ -21,8 +21,8 @@ a table row and a line of code count word for word only, and from their fourth o
 chorus is sung three times.
 
 Examples (tests/rewards/test_repetition.py has them): different paragraphs 1.0; the fifth of 24
-again behind the last 0.91; twelve of 24 a first one with a word in twenty changed 0.1; everything
-twice 0.03; a paragraph ten times 0.0; a song with its chorus three times 1.0.
+again behind the last 0.88; twelve of 24 a first one with a word in twenty changed 0.1; everything
+twice 0.03; a paragraph ten times 0.0; a song with its chorus three times 0.96.
 """
 
 from collections import Counter

@@ -280,6 +280,15 @@ def test_embeddings_are_compared_near_by_only() -> None:
     assert _semantic(far).parts["paragraphs"] > 0
 
 
+def test_the_examples_of_the_docstring_are_right() -> None:
+    rng, parts = random.Random(1), paragraphs(24)
+    song = _HEALTHY["a song with its chorus"]
+    half = parts[:12] + [reworded(parts[0], rng) for _ in range(12)]
+    texts = [parts, [*parts, parts[4]], half, parts * 2, parts[:1] * 10, [song]]
+    assert [round(value(text), 2) for text in texts] == [1.0, 0.88, 0.11, 0.03, 0.0, 0.96]
+    assert round(value(parts[:9] + parts[:1]), 2) == 0.65
+
+
 _WORDS_OF_ANY = st.sampled_from(
     ["a", "b", "the cat", "。", ".", "\n", "\n\n", "春天", "# ", "| ", "```\n"]
 )
