@@ -76,6 +76,8 @@ class Jury:
                 scores = await asyncio.to_thread(lambda: [reward.score(each) for each in drafts])
             else:
                 scores = list(await self.judges[name].score(drafts))
+            if len(scores) != len(drafts):
+                raise ValueError(f"{len(scores)} scores for {len(drafts)} drafts")
         except Exception as error:
             # A reward that breaks must not take finished drafts down with it.
             logger.warning("a reward failed", extra={"reward": name, "error": _kind(error)})

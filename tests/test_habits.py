@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 TABLES = runpy.run_path(str(Path(__file__).with_name("tables.py")))
 MODULES = [
     path
-    for package in ("server", "planner", "loadtest")
+    for package in ("server", "planner", "rewards", "loadtest")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
 SIZES = {"function": 50, "module": 300, "median": 10}

@@ -101,6 +101,12 @@ def test_a_panel_weighs_only_what_there_is() -> None:
         jury.panel({"beauty": 1})
 
 
+async def test_a_judge_that_leaves_a_draft_out_has_broken() -> None:
+    jury = Jury(judges={"down": Down(raises=False)})
+    [only] = await jury.hear(DRAFTS[:1], jury.panel({"down": 1}))
+    assert only["down"] == broke("ValueError")
+
+
 async def test_a_jury_of_which_nobody_keeps_count_hears_as_well() -> None:
     jury = Jury(rewards={"chars": Chars()})
     assert await jury.hear([], jury.panel({"chars": 1})) == ()

@@ -20,6 +20,7 @@ from server.best_of import merged
 from server.contest import BestOf
 from server.engine.base import Job, Piece, Sampling
 from server.engine.scripted import Break, Refuse, Say, ScriptedEngine, Stall
+from server.errors import CannotServe
 from server.events import CarriedOn, Channel, Event, Fate, Fragment, TokenLogprob
 
 ANSWER_OPEN = "<think>\nA plan.\n</think>\n<answer>\n"
@@ -517,17 +518,23 @@ async def test_one_candidate_that_fails_leaves_the_others_alone(
     assert "Secret" not in str(told)
 
 
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_candidate_that_meets_a_fault_of_ours_leaves_the_others_alone_too(
-    gateway: Any,
+    gateway: Any, stream: bool
 ) -> None:
     engine = Wrong(plays=([FITTING],))
     desk = await gateway(build=lambda: engine)
     told = (await desk.chat(writing=wish(2))).json()["writing"]
     assert (told["candidates"][0]["why"], told["candidate"]) == ("ValueError", 1)
     engine.num_faults = 99
-    response = await desk.chat(writing=wish(2))
-    assert response.status_code == 500
-    assert "once upon a time" not in response.text
+    if stream:
+        events = await desk.streamed(writing=wish(2))
+        assert (events[-2]["error"]["code"], events[-1]) == ("internal_error", "[DONE]")
+        assert "once upon a time" not in str(events)
+    else:
+        response = await desk.chat(writing=wish(2))
+        assert response.status_code == 500
+        assert "once upon a time" not in response.text
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -695,3 +702,28 @@ async def test_the_limit_is_never_above_the_places_there_are(gateway: Any) -> No
     assert response.json()["error"]["message"] == (
         "writing.best_of: 5 is over this server's limit of 4"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"best_of": 17}, "best_of: 17 is over the limit of 16"),
+        ({"best_of": 3, "max_running": 2}, "best_of: 3 is over the limit of 2"),
+        ({"rewards": {"beauty": 1}}, "rewards: unknown reward 'beauty'; there are: length"),
+        ({"rewards": {"quality": 1}}, "rewards: unknown reward 'quality'; there are: length"),
+        ({"rewards": {"length": 0}}, "rewards: one weight at least must be above 0"),
+    ],
+)
+async def test_a_server_whose_own_choice_cannot_work_does_not_start(
+    gateway: Any, settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(CannotServe, match=sentence):
+        await gateway(**settings)
+
+
+async def test_a_servers_own_weights_hold_where_a_request_names_none(gateway: Any) -> None:
+    desk = await gateway([SHORT], [FITTING], rewards={"format": 1})
+    told = (await desk.chat(writing=wish(2, prune=False))).json()["writing"]
+    assert [one["scores"] for one in told["candidates"]] == [{"format": 1.0}] * 2
+    # As good as each other by format: the first.
+    assert told["candidate"] == 0
