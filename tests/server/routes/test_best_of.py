@@ -231,7 +231,8 @@ async def test_openais_package_reads_progress_candidates_and_usage(served: Any) 
     held = [Say(ANSWER_OPEN + sentences(2)), Stall(gate=gate), Say("</answer>")]
     desk = await served(held, [FITTING], progress_s=0.001)
     client = openai.AsyncOpenAI(base_url=f"{desk.host.url}/v1", api_key="none", max_retries=0)
-    progress, text, told = 0, "", None
+    progress, text = 0, ""
+    told: Any = None
     async with client:
         stream = await client.chat.completions.create(
             model="scripted",
@@ -642,16 +643,14 @@ async def test_where_every_reward_abstains_the_first_that_finished_is_shown(gate
     assert told["candidates"][1]["why"] == "length abstained: no length was asked for"
 
 
-@pytest.mark.parametrize("reader", ["hopeless", "draft_of"])
+@pytest.mark.parametrize(("module", "reader"), [(contest, "hopeless"), (jury, "running_scores")])
 async def test_what_reads_the_candidates_cannot_take_them_down(
-    gateway: Any, monkeypatch: pytest.MonkeyPatch, reader: str
+    gateway: Any, monkeypatch: pytest.MonkeyPatch, module: Any, reader: str
 ) -> None:
     def wrong(*_: Any) -> Any:
         raise ValueError("once upon a time")
 
-    target = contest if reader == "hopeless" else jury
-    name = "hopeless" if reader == "hopeless" else "running_scores"
-    monkeypatch.setattr(target, name, wrong)
+    monkeypatch.setattr(module, reader, wrong)
     gates = [asyncio.Event() for _ in range(3)]
     desk = await gateway(*halved(gates))
     for gate in gates:
