@@ -37,8 +37,10 @@ def url(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     flags = ["--runner", "pooling", "--convert", "classify", "--dtype", "float32"]
     flags += ["--max-model-len", "2048", "--enforce-eager", "--served-model-name", "rm"]
+    flags += ["--host", "127.0.0.1", "--port", str(port)]
     started = subprocess.Popen(
-        [Path(sys.executable).with_name("vllm"), "serve", folder, *flags, "--port", str(port)],
+        # Not `vllm serve`: the CPU package has no metadata by the name that it asks for.
+        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", folder, *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -59,7 +61,7 @@ def url(folder: Path) -> Iterator[str]:
     reader.start()
     try:
         assert ready.wait(400)
-        assert started.poll() is None, "".join(lines[-40:])
+        assert _READY in "".join(lines), "".join(lines[-40:])
         yield f"http://127.0.0.1:{port}"
     finally:
         started.terminate()
