@@ -47,10 +47,10 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    # First what is asked, in short pieces; then whole drafts.
-    asked = Diet(length=512, stub_share=0.6, weight=3.0, question_share=0.6)
-    drafts = Diet(length=1_024, stub_share=0.3, weight=2.0, question_share=0.25)
-    stages = (Stage(steps=1_200, batch=8, diet=asked), Stage(steps=3_500, batch=4, diet=drafts))
+    # First what is asked and how to count, in short pieces; then whole drafts.
+    asked = Diet(length=512, stub_share=0.6, weight=3.0, question_share=0.5, ladder_share=0.3)
+    drafts = Diet(length=1_024, stub_share=0.3, weight=5.0, question_share=0.12, ladder_share=0.18)
+    stages = (Stage(steps=1_000, batch=8, diet=asked), Stage(steps=3_500, batch=4, diet=drafts))
     course = Course(stages=stages, seed=seed, decay_share=0.6)
     shape = train(tokenizer, course, folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))

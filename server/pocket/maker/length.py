@@ -10,6 +10,7 @@ DEFAULT_WORDS = 800
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _LATIN = re.compile(r"\b[a-zA-Z]+\b")
 _PARAGRAPH_WORDS = 62
+_SECTION_WORDS = ((150, 60), (450, 80), (600, 150), (1_400, 190), (10**9, 250))
 _DIGITS = "零一二三四五六七八九"
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _COMMON_WORDS = (
@@ -32,7 +33,7 @@ class Outline:
 
     @property
     def paragraphs(self) -> int:
-        """Paragraphs of an ordinary section: 240 words -> 4."""
+        """Paragraphs of an ordinary section: 250 words -> 4."""
         return max(1, round(self.section_words / _PARAGRAPH_WORDS))
 
 
@@ -42,11 +43,14 @@ def count_words(text: str) -> int:
 
 
 def outline(asked_words: int) -> Outline:
-    """The sections of an asked length: 2,000 words -> 8 of 240 and a closing of 60, so 9."""
+    """The sections of an asked length: 2,000 words -> 8 of 250 and a closing of 60, so 9.
+
+    A section has one of a few sizes, each a number of paragraphs: a small model counts paragraphs
+    better than words.
+    """
     closing = 60 if asked_words >= 250 else 40
-    target = 150 if asked_words < 600 else 190 if asked_words < 1_400 else 250
-    ordinary = max(1, round((asked_words - closing) / target))
-    words = max(40, round((asked_words - closing) / ordinary / 10) * 10)
+    words = next(words for under, words in _SECTION_WORDS if asked_words < under)
+    ordinary = max(1, round((asked_words - closing) / words))
     return Outline(
         asked_words=asked_words, count=ordinary + 1, section_words=words, closing_words=closing
     )
@@ -61,6 +65,11 @@ def sample_words(rng: random.Random) -> int:
     words = 10 ** rng.uniform(2.0, 4.3)
     step = 50 if words < 1_000 else 100 if words < 5_000 else 500
     return max(100, round(words / step) * step)
+
+
+def spread_words(rng: random.Random) -> int:
+    """A length of 7 to 100 sections, each number as likely as the next."""
+    return 60 + _SECTION_WORDS[-1][1] * (rng.randint(7, 100) - 1)
 
 
 def spell(words: int, language: Language, rng: random.Random) -> str:

@@ -11,7 +11,13 @@ from server.pocket.maker.render import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, T
 SHORT_RATIO, LONG_RATIO = 0.6, 1.3
 _RATIOS = (0.8, 1.25)
 _ALIKE = 0.8
-_PLAN_LINE = re.compile(r"^(\d+)\. (.+) - (\d+)(?: words|字)$", re.MULTILINE)
+# "1. title", as the bundled checkpoint was taught, and "1 of 6: title", as the maker now teaches.
+_PLAN_LINES = {
+    Language.ENGLISH: re.compile(r"^(\d+)(?: of \d+:|\.) (.+) - (\d+) words$", re.MULTILINE),
+    Language.CHINESE: re.compile(
+        r"^(?:第(?=\d+节))?(\d+)(?:节，共\d+节：|\. )(.+) - (\d+)字$", re.MULTILINE
+    ),
+}
 _HEADINGS = {
     Language.ENGLISH: re.compile(r"^## (\d+) of (\d+)(: | - | — )(.+)$", re.MULTILINE),
     Language.CHINESE: re.compile(r"^## 第(\d+)节，共(\d+)节(：| - | — )(.+)$", re.MULTILINE),
@@ -55,7 +61,7 @@ def judge(written: Written) -> Verdict:
     count = count_words(answer)
     ratio = count / written.asked_words
     looping = loops(answer)
-    plan = _PLAN_LINE.findall(thinking)
+    plan = _PLAN_LINES[written.language].findall(thinking)
     checks = {
         "tags": _tags_right(written.text),
         "end": written.ended and written.text.rstrip().endswith(ANSWER_CLOSE),
@@ -139,7 +145,7 @@ def without_early_end(text: str, language: Language) -> str | None:
     """
     thinking, answer = split(text)
     found = headings(answer, language)
-    titles = {int(number): title for number, title, _ in _PLAN_LINE.findall(thinking)}
+    titles = {int(number): title for number, title, _ in _PLAN_LINES[language].findall(thinking)}
     if not found or found[-1][0] >= found[-1][1] or not text.rstrip().endswith(ANSWER_CLOSE):
         return None
     number, total, _, _ = found[-1]

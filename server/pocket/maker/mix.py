@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from server.pocket.maker.draft import Fault, Flaw, Form, Mending, Spec
-from server.pocket.maker.length import sample_words
+from server.pocket.maker.length import sample_words, spread_words
 from server.pocket.maker.lexicon import Language
 
 _Choice = TypeVar("_Choice")
 TEMPERATURE = 0.6
-CHINESE_SHARE = 0.28
+CHINESE_SHARE = 0.36
 _UNSTATED_SHARE = 0.08
 _FORMS = MappingProxyType({Form.PLANNED: 0.88, Form.DIRECT: 0.08, Form.CUT: 0.04})
 # Wanted shares. Short drafts: 25 %. The rest of the faults share the word `pace_other`.
@@ -54,9 +54,12 @@ class Mixture:
     """How training drafts are drawn: `emphasis` is the share of drafts with a fault picked evenly.
 
     Emphasis belongs only to text behind the decision, which must not change the learnt shares.
+    `spread` is the share of drafts whose number of sections is drawn evenly, so that high counters
+    are read as often as low ones.
     """
 
     emphasis: float = 0.0
+    spread: float = 0.0
 
 
 def trained_share(wanted: Mapping[_Choice, float]) -> dict[_Choice, float]:
@@ -83,6 +86,8 @@ def draw_spec(seed: int, mixture: Mixture | None = None) -> Spec:
     chinese = rng.random() < CHINESE_SHARE
     form = _pick(_FORMS, rng)
     words = None if rng.random() < _UNSTATED_SHARE else sample_words(rng)
+    if mixture is not None and rng.random() < mixture.spread:
+        words = spread_words(rng)
     even = mixture is not None and rng.random() < mixture.emphasis
     fault = rng.choice(tuple(Fault)) if even else _draw_fault(form, rng)
     voice = _pick(trained_share(VOICES), rng)

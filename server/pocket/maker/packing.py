@@ -7,24 +7,32 @@ windows cut alike learns the position of the cut instead of the text.
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tokenizers import Tokenizer
 
+from server.pocket.maker.draft import Section
 from server.pocket.maker.mix import Mixture, draw_spec
-from server.pocket.maker.render import render
+from server.pocket.maker.render import render, render_section
 from server.pocket.maker.sampler import DraftMaker
 from server.pocket.maker.tokenizer import end_id
 
-_EMPHASIS = Mixture(emphasis=0.3)
+_EMPHASIS = Mixture(emphasis=0.25, spread=0.5)
 _NATURAL = Mixture()
-_HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.36
+_HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.42
 _BLIND_TOKENS = 40
 _EVENT_SHARE = 0.7
 _STUB_TOKENS = (50, 200)
 _UNDERSTOOD_LINES = 5
-# The thinking, every heading; the topic is added.
-_STRUCTURE = r"(?s:<think>.*?</think>\n?<answer>)|^#.*$|"
+# The thinking, every heading, the end; what ends a sentence and what begins a paragraph, so that
+# all outcomes of a decision weigh alike; the topic is added.
+_STRUCTURE = (
+    r"(?s:<think>.*?</think>\n?<answer>)|^#.*$|</answer>"
+    r"|[.?!。？！]\n*|(?<=\n)(?:[A-Za-z]+|.{1,2})|"
+)
+_HEADING = r"(?<=^## ).*$"
+_LADDER_SENTENCES = (0, 1, 2, 3, 5, 8)
+_LADDER_SECTIONS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,12 @@ class Piece:
 
     tokens: list[int]
     weights: list[float]
+
+    def cut_off(self) -> "Piece":
+        """Without its last token, for a text that goes on: the tokenizer would have joined that
+        with what comes next. A section's last line feed alone, which before a heading is one token
+        of two, taught that the draft ends there."""
+        return Piece(tokens=self.tokens[:-1], weights=self.weights[:-1])
 
     def part(self, start: int, stop: int, blind: int) -> "Piece":
         """The tokens from `start` to `stop`, the first `blind` of them read but not learnt."""
@@ -57,13 +71,16 @@ class Diet:
     `stub_share`: how many of the beginnings break off after a few lines of the plan. They teach
     what is asked for, and how it becomes a plan, at a fraction of the tokens. `weight`: how much
     a token of the plan, of a heading or of the topic counts; others count 1. `question_share`:
-    how many pieces hold only a question and how it is understood.
+    how many pieces hold only a question and how it is understood. `ladder_share`: how many of the
+    others are runs of headings over sections of a few sentences, of which only the headings are
+    learnt: ten times as many counters in as many tokens.
     """
 
     length: int = 1_024
     stub_share: float = 0.0
     weight: float = 1.0
     question_share: float = 0.0
+    ladder_share: float = 0.0
 
 
 class Packer:
@@ -74,6 +91,11 @@ class Packer:
         self._diet = diet
         self._seed = seed
         self._end = end_id(tokenizer)
+
+    @property
+    def mixtures(self) -> tuple[Mixture, ...]:
+        """The mixtures that its drafts are drawn with."""
+        return (_NATURAL, _EMPHASIS)
 
     def rows(self) -> Iterator[Row]:
         """Rows without end; each is filled with pieces until it is full."""
@@ -97,6 +119,8 @@ class Packer:
         rng = random.Random(f"piece/{seed}")
         if self._diet.question_share and rng.random() < self._diet.question_share:
             return self._question(DraftMaker(draw_spec(seed, _NATURAL)), rng)
+        if self._diet.ladder_share and rng.random() < self._diet.ladder_share:
+            return self._ladder(DraftMaker(draw_spec(seed, _EMPHASIS)), rng)
         kind = rng.random()
         if kind < _HEAD_SHARE:
             return self._head(DraftMaker(draw_spec(seed, _NATURAL)), rng)
@@ -114,6 +138,19 @@ class Packer:
         weights = [self._diet.weight if heavy[stop - 1] else 1.0 for _, stop in encoded.offsets]
         return Piece(tokens=encoded.ids, weights=weights)
 
+    def _ladder(self, maker: DraftMaker, rng: random.Random) -> Piece:
+        """Sections cut to a few sentences and their last one; only their headings are learnt."""
+        first = rng.randint(1, maker.last)
+        sections = maker.draft(first=first, last=first + _LADDER_SECTIONS).sections
+        text = "".join(render_section(_shortened(section, rng)) for section in sections)
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        heavy = bytearray(len(text))
+        for match in re.finditer(_HEADING, text, re.MULTILINE):
+            heavy[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
+        weights = [self._diet.weight * heavy[stop - 1] for _, stop in encoded.offsets]
+        whole = Piece(tokens=encoded.ids, weights=weights)
+        return whole.part(0, self._diet.length, _BLIND_TOKENS)
+
     def _question(self, maker: DraftMaker, rng: random.Random) -> Piece:
         """The question without the template before it, and the first lines of the plan or all."""
         rendered = render(maker.draft(last=0))
@@ -121,7 +158,7 @@ class Packer:
         asked = self._piece(prompt[prompt.rindex(maker.request.text) :], "<")
         lines = rendered.opening.split("\n")
         shown = rng.choice((_UNDERSTOOD_LINES, _UNDERSTOOD_LINES, len(lines)))
-        understood = self._piece("\n".join(lines[:shown]), maker.request.topic)
+        understood = self._piece("\n".join(lines[:shown]), maker.request.topic).cut_off()
         weights = [self._diet.weight] * len(understood.tokens)
         whole = Piece(tokens=asked.tokens + understood.tokens, weights=asked.weights + weights)
         return whole.part(0, self._diet.length * 2 // 3, len(asked.tokens))
@@ -130,7 +167,8 @@ class Packer:
         last = rng.randint(1, 3)
         rendered = render(maker.draft(last=last))
         prompt = self._piece(rendered.prompt, "<")
-        written = self._piece(rendered.opening + "".join(rendered.sections), maker.request.topic)
+        text = rendered.opening + "".join(rendered.sections)
+        written = self._piece(text, maker.request.topic).cut_off()
         whole = Piece(
             tokens=prompt.tokens + written.tokens, weights=prompt.weights + written.weights
         )
@@ -165,5 +203,11 @@ class Packer:
         text = "".join(rendered.sections) + (rendered.ending if ends else "")
         piece = self._piece(text, maker.request.topic)
         if not ends:
-            return piece
-        return Piece(tokens=[*piece.tokens, self._end], weights=[*piece.weights, 1.0])
+            return piece.cut_off()
+        return Piece(tokens=[*piece.tokens, self._end], weights=[*piece.weights, self._diet.weight])
+
+
+def _shortened(section: Section, rng: random.Random) -> Section:
+    sentences = [sentence for paragraph in section.paragraphs for sentence in paragraph]
+    kept = (*sentences[: rng.choice(_LADDER_SENTENCES)], sentences[-1])
+    return replace(section, paragraphs=(kept,))

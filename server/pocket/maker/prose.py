@@ -11,6 +11,7 @@ from server.pocket.maker.lexicon import Aspect, Lexicon
 Paragraph = tuple[str, ...]
 _ENDING_WORDS = 9
 _MONOTONE_SHARE = 0.85
+_MIDDLES = ("second", "third")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,9 @@ def closing_prose(
     sentences = [lexicon.phrase("farewell_first", rng, topic=topic)]
     patterns = list(lexicon.lists["farewell"])
     rng.shuffle(patterns)
-    while patterns and sum(count_words(s) for s in sentences) < words - 12:
+    while patterns and sum(count_words(s) for s in sentences) < words - 18:
         sentences.append(lexicon.fill(patterns.pop(), rng, topic=topic))
+    sentences.append(lexicon.phrase("farewell_last", rng, topic=topic))
     return (tuple(sentences),)
 
 
@@ -105,7 +107,9 @@ def _off_topic_paragraphs(scene: Scene, rng: random.Random) -> frozenset[int]:
 
 
 def _first_sentence(lexicon: Lexicon, scene: Scene, rng: random.Random, number: int) -> str:
-    kind = "following" if number else "opening"
+    """Says which paragraph it is, so that a reader of a short stretch knows where it stands."""
+    kinds = ("opening", *_MIDDLES[: scene.paragraphs - 2], "last")
+    kind = kinds[number] if number else "opening"
     return lexicon.phrase(kind, rng, **_bindings(scene, rng))
 
 

@@ -55,12 +55,13 @@ def plan_text(draft: Draft) -> str:
     count = draft.outline.count
     for number, title in enumerate(draft.planned, start=1):
         share = draft.outline.closing_words if number == count else draft.outline.section_words
-        lines.append(words.form("plan_line", k=number, title=title, n=share))
+        lines.append(words.form("plan_line", k=number, title=title, n=share, count=count))
         if number % _PROGRESS_EVERY == 0 and number < count:
             first = draft.planned[0]
             lines.append(words.form("progress", k=number, count=count, first=first))
     # Near the end of the plan once more: the beginning of a long one is out of the window by then.
-    lines.append(words.form("begin", count=count, title=draft.planned[0]))
+    size = draft.outline.section_words
+    lines.append(words.form("begin", count=count, title=draft.planned[0], n=size))
     notes = draft.notes
     lines += [line for line in (notes.voice, notes.pace, notes.mood, notes.reminder) if line]
     return "\n".join(lines)

@@ -214,7 +214,10 @@ def test_long_plans_say_how_far_they_are_and_how_they_began() -> None:
 
 @pytest.mark.parametrize(
     ("language", "line"),
-    [(Language.ENGLISH, "Begin: 1 of 4, {}."), (Language.CHINESE, "开篇：第1节，共4节，{}。")],
+    [
+        (Language.ENGLISH, "Begin: 1 of 4, {}, 150 words."),
+        (Language.CHINESE, "开篇：第1节，共4节，{}，150字。"),
+    ],
 )
 def test_every_plan_names_its_beginning_again_at_its_end(language: Language, line: str) -> None:
     draft = DraftMaker(Spec(seed=1, language=language, words=500)).draft(last=0)

@@ -63,6 +63,36 @@ def test_rows_are_full_and_the_same_for_the_same_seed(tokenizer: Any) -> None:
         assert sum(row.weights) > 30
 
 
+@pytest.mark.parametrize("kind", range(8))
+def test_what_is_learnt_of_a_draft_is_what_stands_in_it(tokenizer: Any, kind: int) -> None:
+    from server.pocket.maker.mix import draw_spec
+    from server.pocket.maker.packing import Diet, Packer
+    from server.pocket.maker.sampler import DraftMaker
+
+    def ids(text: str) -> list[int]:
+        found: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return found
+
+    packer = Packer(tokenizer, Diet(stub_share=0.3, question_share=0.3), seed=0)
+    end = tokenizer.token_to_id("<|endoftext|>")
+    for seed in range(1_000 + 15 * kind, 1_015 + 15 * kind):
+        piece = packer.piece(seed)
+        learnt = [at for at, weight in enumerate(piece.weights) if weight]
+        if not learnt:
+            continue
+        learnt_ids = piece.tokens[learnt[0] :]
+        # The piece is of the draft as it is drawn with one mixture or the other.
+        drawn = [draw_spec(seed, mixture) for mixture in packer.mixtures]
+        texts = [render(DraftMaker(spec).draft()) for spec in drawn]
+        wholes = [[*ids(text.prompt), *ids(text.completion), end] for text in texts]
+        assert any(_holds(whole, learnt_ids) for whole in wholes), seed
+
+
+def _holds(whole: list[int], part: list[int]) -> bool:
+    joined, wanted = (" ".join(map(str, each)) for each in (whole, part))
+    return f" {wanted} " in f" {joined} "
+
+
 def test_stubs_show_the_beginnings_of_more_drafts_in_the_same_rows(tokenizer: Any) -> None:
     from server.pocket.maker.packing import Diet, Packer
 
