@@ -207,7 +207,7 @@ def _until(holds: Callable[[], bool]) -> float | None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--task", default="Write a 9,000-word essay about lighthouses.")
+    parser.add_argument("--task", default="Write a 9,000-word essay about tidal energy.")
     parser.add_argument("--least-tokens", type=int, default=10_000)
     parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=2_000)

@@ -151,7 +151,7 @@ def _serve(settings: Settings, serving: "Serving") -> int:
 def _ready_line(url: str, serving: "Serving") -> str:
     body: dict[str, Any] = {
         "stream": True,
-        "messages": [{"role": "user", "content": "Write a 500-word essay about lighthouses."}],
+        "messages": [{"role": "user", "content": "Write a 500-word essay about tidal energy."}],
     }
     return (
         f"Longhand serves {serving.card.model} on {serving.engine_name} at {url} - try: "

@@ -171,7 +171,7 @@ def test_serve_prints_one_line_with_a_curl_and_ends_with_0_at_sigterm(
         f"Longhand serves scripted on scripted at {url} - try: curl -N {url}/v1/chat/completions "
         "-H 'content-type: application/json' -d '"
         '{"stream": true, "messages": [{"role": "user", "content": "Write a 500-word essay about '
-        "lighthouses.\"}]}'"
+        "tidal energy.\"}]}'"
     )
     assert "Traceback" not in err
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
