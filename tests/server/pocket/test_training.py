@@ -98,7 +98,7 @@ def test_stubs_show_the_beginnings_of_more_drafts_in_the_same_rows(tokenizer: An
 
     def beginnings(share: float) -> int:
         packer = Packer(tokenizer, Diet(stub_share=share), seed=5)
-        return sum(row.pieces[-1] for row in islice(packer.rows(), 12))
+        return sum(row.pieces[-1] for row in islice(packer.rows(), 48))
 
     assert beginnings(1.0) > beginnings(0.0) + 6
 
