@@ -20,7 +20,7 @@ _FLAGS = ("model", "engine", "tensor_parallel_size", "host", "port")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code. A wrong setting is one sentence and exit code 2."""
-    given = sys.argv[1:] if argv is None else argv
+    given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["train-reward"]:
         from rewards.training.command import main as train_reward
 

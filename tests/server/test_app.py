@@ -201,3 +201,22 @@ async def test_leaving_the_application_frees_its_engine(gateway: Any) -> None:
         assert desk.service.engine.ready.is_set()
     assert desk.service.engine.reason == "the server is shutting down"
     assert (await desk.chat()).json()["error"]["code"] == "engine_unavailable"
+
+
+def test_a_quality_model_is_one_of_the_rewards_that_requests_may_weigh() -> None:
+    settings = Settings(
+        engine="scripted",
+        quality_model="http://127.0.0.1:9",
+        quality_model_name="rm",
+        quality_key="secret",
+    )
+    app = create_app(settings, choose(settings), registry=CollectorRegistry())
+    jury = app.state.service.desk.answerer.jury
+    assert jury.names == ("length", "format", "repetition", "quality")
+    assert jury.weights == {"length": 1.0, "quality": 1.0, "format": 0.5, "repetition": 0.5}
+
+
+def test_without_one_quality_cannot_be_weighed_and_the_start_says_so() -> None:
+    settings = Settings(engine="scripted", rewards={"quality": 1.0})
+    with pytest.raises(CannotServe, match="quality"):
+        create_app(settings, choose(settings), registry=CollectorRegistry())

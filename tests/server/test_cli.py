@@ -41,6 +41,14 @@ def test_version_prints_the_packages_version(longhand: Any) -> None:
     assert longhand("version") == (0, f"longhand {__version__}\n", "")
 
 
+def test_train_reward_is_given_its_own_arguments(longhand: Any, tmp_path: Path) -> None:
+    given = ("--base", str(tmp_path), "--pairs", "pairs.jsonl", "--out", str(tmp_path / "out"))
+    code, out, err = longhand("train-reward", *given)
+    assert (code, out) == (2, "")
+    assert err.startswith("longhand train-reward: --base ")
+    assert "no checkpoint folder" in err
+
+
 def test_the_module_is_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

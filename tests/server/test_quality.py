@@ -95,3 +95,9 @@ def unused_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def test_the_bundled_model_has_a_place_in_the_package() -> None:
+    import rewards.pocket
+
+    assert rewards.pocket.checkpoint().parent == Path(rewards.pocket.__file__).parent

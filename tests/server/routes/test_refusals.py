@@ -161,7 +161,7 @@ async def test_an_unknown_writing_option_is_named_beside_those_that_are_known(
     assert response.status_code == 400
     assert response.json() == invalid(
         f"writing: there is no option {key!r}; known are: words, length_control, "
-        "loop_guard, reasoning_tokens",
+        "loop_guard, reasoning_tokens, best_of, rewards, prune, progress",
         param,
         "unknown_parameter",
     )
