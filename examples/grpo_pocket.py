@@ -4,8 +4,8 @@
     python examples/grpo_pocket.py --steps 24
 
 Prints each reward's mean on prompts it was not trained on, before and after. Some minutes on two
-cores. It shows the wiring, not a way to train a good writer: so few steps only teach this model to pick
-the words of its plan that mean a sound draft of the asked length.
+cores. It shows the wiring, not a way to train a good writer: so few steps only teach this model to
+pick the words of its plan that mean a sound draft of the asked length.
 """
 
 import argparse
