@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.progress import Progress
 
 from loadtest.lengths import POCKET
 from loadtest.process import server
+from loadtest.together import together
 
 _FIELDS = (
     *("beekeeping", "glassblowing", "bookbinding", "gardening", "map making", "tidal energy"),
@@ -28,7 +28,6 @@ _FIELDS = (
     *("boat building", "choir singing", "cheese making", "paper folding", "bird watching"),
     *("street music", "wool spinning", "weather study"),
 )
-_READ_S = 3_600.0
 # 95 % of a normal distribution.
 _Z = 1.96
 
@@ -131,20 +130,8 @@ async def _ask(client: httpx.AsyncClient, ask: Ask) -> Answer:
 
 async def answered(url: str, asks: Sequence[Ask], streams: int) -> list[Answer]:
     """Every request's answer, so many at a time that ``streams`` candidates are written."""
-    with Progress() as bar:
-        task = bar.add_task("requests", total=len(asks))
-        async with httpx.AsyncClient(base_url=url, timeout=_READ_S) as client:
-            gate = asyncio.Semaphore(max(1, streams // max(ask.best_of for ask in asks)))
-
-            async def one(ask: Ask) -> Answer:
-                async with gate:
-                    answer = await _ask(client, ask)
-                bar.advance(task)
-                return answer
-
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(ask)) for ask in asks]
-    return [task.result() for task in tasks]
+    at_once = max(1, streams // max(ask.best_of for ask in asks))
+    return await together(url, asks, _ask, at_once=at_once, named="requests")
 
 
 def line(name: str, answers: Sequence[Answer]) -> str:

@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.progress import Progress
 
 from loadtest.process import server
+from loadtest.together import together
 
 POCKET = Path(__file__).parent.parent / "server" / "pocket" / "checkpoint"
 _HAN, _LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile(r"\b[a-zA-Z]+\b")
 _TOPICS = ("glassblowing", "rail travel in Elden", "the night market", "soil science", "the mill")
 _THEMES = ("茶道", "铁路旅行", "北港的灯塔", "造船", "土壤研究")
 _ALIKE = 0.8
-_READ_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,21 +143,8 @@ async def _write(client: httpx.AsyncClient, ask: Ask) -> Draft:
 
 async def written(url: str, asks: Sequence[Ask], streams: int) -> list[Draft]:
     """Every ask's draft, ``streams`` at a time, longest first so that none is left for the end."""
-    gate = asyncio.Semaphore(streams)
     ordered = sorted(asks, key=lambda ask: -ask.words)
-    with Progress() as bar:
-        task = bar.add_task("drafts", total=len(asks))
-        async with httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(_READ_S)) as client:
-
-            async def one(ask: Ask) -> Draft:
-                async with gate:
-                    draft = await _write(client, ask)
-                bar.advance(task)
-                return draft
-
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(ask)) for ask in ordered]
-    return [task.result() for task in tasks]
+    return await together(url, ordered, _write, at_once=streams, named="drafts")
 
 
 def rows(drafts: Iterable[Draft]) -> list[Row]:

@@ -19,6 +19,7 @@ from server.jury import Jury
 from server.layout import Layout
 from server.policies.assembly import policies_for
 from server.rules import ENGINE_STOPS, Rules
+from server.tasks import end
 from server.write import write
 
 # A reader that falls behind holds its drafts back instead of filling memory.
@@ -279,10 +280,4 @@ async def _together(engine: Engine, commission: Commission) -> AsyncGenerator[Ch
             else:
                 raise item
     finally:
-        await _cancel(tasks)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+        await end(*tasks)

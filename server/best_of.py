@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from rewards.panel import Panel
 from server.contest import Contest, Entry, endings
@@ -16,6 +15,7 @@ from server.engine.base import Engine, Job
 from server.errors import LonghandError
 from server.events import Choice, Ended, Event, Fragment, Progress
 from server.jury import Jury
+from server.tasks import end
 from server.write import write
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Race:
                     yield Choice(index=index, event=event)
                 yield Choice(index=index, event=ended)
         finally:
-            await _stop([referee, *self._tasks])
+            await end(referee, *self._tasks)
 
     async def _write(self, entry: Entry, job: Job) -> None:
         """One candidate to its end, or to where nothing can become of it."""
@@ -137,7 +137,7 @@ class Race:
             losers = self.contest.losers(group, verdict, crowded=self.room.crowded())
             for entry in losers:
                 entry.drop(_BEHIND)
-            await _stop([self._tasks[entry.index] for entry in losers])
+            await end(*(self._tasks[entry.index] for entry in losers))
 
 
 def merged(events: Sequence[Event]) -> Iterator[Event]:
@@ -159,13 +159,3 @@ def merged(events: Sequence[Event]) -> Iterator[Event]:
 
 def _fit(one: Fragment, other: Fragment) -> bool:
     return one.channel is other.channel and len(one.text) + len(other.text) <= _SHOWN_CHARS
-
-
-async def _stop(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Ends tasks and waits for it; what they had to say is no longer of interest."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        for task in (await asyncio.wait(tasks))[0]:
-            if not task.cancelled():
-                task.exception()

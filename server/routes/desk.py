@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from server.events import Channel, Choice, Ended, Fragment, Usage
 from server.limits import Admission, Ticket
 from server.metrics import Metrics
 from server.sse import DraftResponse
+from server.tasks import end
 from server.wire.encode import Encoder, Folded, failure, total
 
 # Beyond this vLLM soon preempts drafts: it throws their cache away and computes it again.
@@ -125,7 +125,7 @@ class Desk:
                     writing.result(), media_type="application/json", headers=task.headers
                 )
             finally:
-                await _cancel(writing, gone)
+                await end(writing, gone)
         finally:
             self._leave(task)
 
@@ -210,12 +210,3 @@ def _log(task: Task, ended: Ended, seconds: float) -> None:
 async def _disconnected(request: Request) -> None:
     """Returns once the client has gone. The body was read before, so nothing else can come."""
     await request.receive()
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Ends tasks and waits for it; what they had to say is no longer of interest."""
-    for task in tasks:
-        task.cancel()
-    for task in (await asyncio.wait(tasks))[0]:
-        if not task.cancelled():
-            task.exception()
