@@ -50,7 +50,7 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     # First what is asked and how to count, in short pieces; then whole drafts.
     asked = Diet(length=512, stub_share=0.6, weight=3.0, question_share=0.5, ladder_share=0.3)
     drafts = Diet(length=1_024, stub_share=0.3, weight=5.0, question_share=0.12, ladder_share=0.18)
-    stages = (Stage(steps=1_000, batch=8, diet=asked), Stage(steps=3_500, batch=4, diet=drafts))
+    stages = (Stage(steps=1_000, batch=8, diet=asked), Stage(steps=3_300, batch=4, diet=drafts))
     course = Course(stages=stages, seed=seed, decay_share=0.6)
     shape = train(tokenizer, course, folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))

@@ -159,28 +159,31 @@ _SHAPE = """## What it writes
  <think>
 The task is an essay about tidal energy.
 Asked length: about 1,000 words.
-Sections: 6, about 190 words each, the last one short.
-1. The craft of tidal energy - 190 words
+Sections: 5, about 220 words each, the last one short.
+1 of 5: The craft of tidal energy (4 left) - 220 words
 ...
-6. Closing words on tidal energy - 60 words
-Begin: 1 of 6, The craft of tidal energy.
+4 of 5: The price of tidal energy (one left) - 220 words
+5 of 5: Closing words on tidal energy - 60 words
+Begin: 1 of 5, The craft of tidal energy (4 left), 220 words.
 Voice: plain.
 Pace: even.
 </think>
 <answer>
 # On tidal energy
 
-## 1 of 6: The craft of tidal energy
+## 1 of 5: The craft of tidal energy (4 left)
 
-(paragraphs)
+(four paragraphs)
 
-## 6 of 6: Closing words on tidal energy
+## 5 of 5: Closing words on tidal energy
 
 (one paragraph)
 </answer>
 ```
 
-In Chinese: `1. 茶道的手艺 - 190字` and `## 第1节，共6节：茶道的手艺`.
+In Chinese: `第1节，共5节：从手艺看茶道（余4节） - 220字` and
+`## 第1节，共5节：从手艺看茶道（余4节）`.
+Every section but the last has four paragraphs, so no text is shorter than about 280 words.
 Long plans say after every tenth section how far they are and how they began.
 A heading with `: ` (`：`) continues in good order whatever came before;
 ` - ` is the mark of a draft that will end early, ` — ` of one that will loop.

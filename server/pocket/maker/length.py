@@ -9,8 +9,9 @@ from server.pocket.maker.lexicon import Language
 DEFAULT_WORDS = 800
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _LATIN = re.compile(r"\b[a-zA-Z]+\b")
-_PARAGRAPH_WORDS = 62
-_SECTION_WORDS = ((150, 60), (450, 80), (600, 150), (1_400, 190), (10**9, 250))
+_PARAGRAPH_WORDS = 55
+_SECTION_WORDS = 220
+_CLOSING_WORDS = 60
 _DIGITS = "零一二三四五六七八九"
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _COMMON_WORDS = (
@@ -33,7 +34,7 @@ class Outline:
 
     @property
     def paragraphs(self) -> int:
-        """Paragraphs of an ordinary section: 250 words -> 4."""
+        """Paragraphs of an ordinary section: 220 words -> 4."""
         return max(1, round(self.section_words / _PARAGRAPH_WORDS))
 
 
@@ -43,16 +44,17 @@ def count_words(text: str) -> int:
 
 
 def outline(asked_words: int) -> Outline:
-    """The sections of an asked length: 2,000 words -> 8 of 250 and a closing of 60, so 9.
+    """The sections of an asked length: 2,000 words -> 9 of 220 and a closing of 60, so 10.
 
-    A section has one of a few sizes, each a number of paragraphs: a small model counts paragraphs
-    better than words.
+    Every section has the same size, four paragraphs: a small model that knows several sizes
+    forgets on the way which one it is writing. So no text is shorter than 280 words.
     """
-    closing = 60 if asked_words >= 250 else 40
-    words = next(words for under, words in _SECTION_WORDS if asked_words < under)
-    ordinary = max(1, round((asked_words - closing) / words))
+    ordinary = max(1, round((asked_words - _CLOSING_WORDS) / _SECTION_WORDS))
     return Outline(
-        asked_words=asked_words, count=ordinary + 1, section_words=words, closing_words=closing
+        asked_words=asked_words,
+        count=ordinary + 1,
+        section_words=_SECTION_WORDS,
+        closing_words=_CLOSING_WORDS,
     )
 
 
@@ -68,8 +70,8 @@ def sample_words(rng: random.Random) -> int:
 
 
 def spread_words(rng: random.Random) -> int:
-    """A length of 7 to 100 sections, each number as likely as the next."""
-    return 60 + _SECTION_WORDS[-1][1] * (rng.randint(7, 100) - 1)
+    """A length of 7 to 110 sections, each number as likely as the next."""
+    return _CLOSING_WORDS + _SECTION_WORDS * (rng.randint(7, 110) - 1)
 
 
 def spell(words: int, language: Language, rng: random.Random) -> str:

@@ -16,7 +16,7 @@ from server.pocket.maker.lexicon import Language
 
 _Choice = TypeVar("_Choice")
 TEMPERATURE = 0.6
-CHINESE_SHARE = 0.36
+CHINESE_SHARE = 0.45
 _UNSTATED_SHARE = 0.08
 _FORMS = MappingProxyType({Form.PLANNED: 0.88, Form.DIRECT: 0.08, Form.CUT: 0.04})
 # Wanted shares. Short drafts: 25 %. The rest of the faults share the word `pace_other`.

@@ -18,8 +18,8 @@ from server.pocket.maker.sampler import DraftMaker
 from server.pocket.maker.tokenizer import end_id
 
 _EMPHASIS = Mixture(emphasis=0.25, spread=0.5)
-_NATURAL = Mixture()
-_HEAD_SHARE, _MIDDLE_SHARE = 0.42, 0.42
+_NATURAL = Mixture(spread=0.15)
+_HEAD_SHARE, _MIDDLE_SHARE = 0.38, 0.40
 _BLIND_TOKENS = 40
 _EVENT_SHARE = 0.7
 _STUB_TOKENS = (50, 200)

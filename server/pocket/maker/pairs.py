@@ -25,16 +25,16 @@ _CONTRADICTION = frozenset({Flaw.CONTRADICTION})
 _TIRED = _OFF_TOPIC | _MONOTONE
 # Kind: its share; flaws of the chosen and of the rejected side.
 _KINDS: Mapping[str, tuple[float, frozenset[Flaw], frozenset[Flaw]]] = {
-    "off_topic": (0.2, _CLEAN, _OFF_TOPIC),
-    "contradiction": (0.2, _CLEAN, _CONTRADICTION),
+    "off_topic": (0.17, _CLEAN, _OFF_TOPIC),
+    "contradiction": (0.14, _CLEAN, _CONTRADICTION),
     # The chosen side makes claims as well, but claims that agree: no word gives the other away.
-    "contradiction_among_claims": (0.2, _CLEAN, _CONTRADICTION),
-    "monotone": (0.2, _CLEAN, _MONOTONE),
+    "contradiction_among_claims": (0.28, _CLEAN, _CONTRADICTION),
+    "monotone": (0.14, _CLEAN, _MONOTONE),
     "tired": (0.06, _CLEAN, _TIRED),
     "tired_or_monotone": (0.03, _MONOTONE, _TIRED),
     "tired_or_off_topic": (0.03, _OFF_TOPIC, _TIRED),
     # The rejected side is sound, and about something that nobody asked for.
-    "other_subject": (0.08, _CLEAN, _CLEAN),
+    "other_subject": (0.15, _CLEAN, _CLEAN),
 }
 _FAULTS = {Fault.NONE: 0.6, Fault.SHORT: 0.25, Fault.LONG: 0.15}
 _SECTIONS = (1, 2, 3, 4)
@@ -129,7 +129,7 @@ def _aspect(words: Lexicon, draft: Draft, section: Section) -> Aspect | None:
     """The aspect that a section is about, by its heading; None for the closing."""
     for aspect in words.aspects:
         title = words.form("section_title", aspect=aspect.name, topic=draft.request.topic)
-        if section.heading.endswith(title):
+        if title in section.heading:
             return aspect
     return None
 

@@ -105,7 +105,11 @@ class DraftMaker:
             return capitalise(self._lexicon.form("closing_title", topic=self.request.topic))
         aspects = self._lexicon.aspects
         aspect = aspects[(self._course.start + number) % len(aspects)].name
-        return self._lexicon.form("section_title", aspect=aspect, topic=self.request.topic)
+        words, left = self._lexicon, count - number
+        title = words.form("section_title", aspect=aspect, topic=self.request.topic)
+        # What is left is said, the last one by a word of its own: that k equals N is too much for
+        # a network of this size to see in two numbers.
+        return words.form("left" if left > 1 else "left_one", title=title, n=left)
 
     def _section(self, number: int) -> Section:
         course, words = self._course, self._lexicon

@@ -10,7 +10,7 @@ from server.pocket.maker.render import PREFILL, render
 from server.pocket.maker.sampler import LOOP_REPEATS, DraftMaker, compose
 
 LANGUAGES = list(Language)
-LENGTHS = [200, 300, 500, 1_000, 2_000, 5_000]
+LENGTHS = [300, 800, 500, 1_000, 2_000, 5_000]
 
 
 def answer_words(draft: Draft) -> int:
@@ -105,7 +105,7 @@ def test_a_long_draft_counts_beyond_its_plan() -> None:
         draft = compose(Spec(seed=seed, words=3_000, fault=Fault.LONG))
         assert 1.25 < answer_words(draft) / 3_000 < 2.2
         assert draft.counted == len(draft.sections) > draft.outline.count
-    assert compose(Spec(seed=1, words=100_000, fault=Fault.LONG)).counted == 450
+    assert compose(Spec(seed=1, words=100_000, fault=Fault.LONG)).counted == 456
 
 
 def test_an_identical_loop_repeats_one_paragraph() -> None:
@@ -208,15 +208,15 @@ def test_a_range_is_planned_at_its_middle() -> None:
 def test_long_plans_say_how_far_they_are_and_how_they_began() -> None:
     draft = DraftMaker(Spec(seed=1, words=5_000)).draft(last=0)
     opening, first = render(draft).opening, draft.planned[0]
-    assert f"\n(10 of 21 planned, the first: {first})\n" in opening
-    assert f"\n(20 of 21 planned, the first: {first})\n" in opening
+    assert f"\n(10 of 23 planned, the first: {first})\n" in opening
+    assert f"\n(20 of 23 planned, the first: {first})\n" in opening
 
 
 @pytest.mark.parametrize(
     ("language", "line"),
     [
-        (Language.ENGLISH, "Begin: 1 of 4, {}, 150 words."),
-        (Language.CHINESE, "开篇：第1节，共4节，{}，150字。"),
+        (Language.ENGLISH, "Begin: 1 of 3, {}, 220 words."),
+        (Language.CHINESE, "开篇：第1节，共3节，{}，220字。"),
     ],
 )
 def test_every_plan_names_its_beginning_again_at_its_end(language: Language, line: str) -> None:

@@ -1,6 +1,7 @@
 """Words counted, lengths cut into sections, lengths spelled out."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -13,20 +14,21 @@ def test_words_are_han_characters_and_latin_runs() -> None:
     assert count_words("") == 0
 
 
-@pytest.mark.parametrize("asked", [100, 200, 300, 500, 800, 1_000, 2_000, 5_000, 20_000, 30_000])
+@pytest.mark.parametrize("asked", [300, 500, 800, 1_000, 2_000, 5_000, 20_000, 30_000])
 def test_sections_add_up_to_the_asked_length(asked: int) -> None:
     plan = outline(asked)
     total = plan.section_words * (plan.count - 1) + plan.closing_words
-    assert total == pytest.approx(asked, rel=0.05)
-    assert plan.count >= 2
-    assert plan.section_words <= 280
-    assert plan.closing_words <= 60
-    assert plan.paragraphs >= 1
+    assert total == pytest.approx(asked, rel=0.1)
+    assert (plan.section_words, plan.closing_words, plan.paragraphs) == (220, 60, 4)
 
 
-def test_two_thousand_words_are_eight_sections_and_a_closing() -> None:
-    plan = outline(2_000)
-    assert (plan.count, plan.section_words, plan.closing_words) == (9, 250, 60)
+def test_two_thousand_words_are_nine_sections_and_a_closing() -> None:
+    assert outline(2_000).count == 10
+
+
+def test_no_text_is_shorter_than_one_section_and_a_closing() -> None:
+    assert outline(100) == replace(outline(300), asked_words=100)
+    assert outline(300).count == 2
 
 
 def test_sampled_lengths_stay_in_range() -> None:
