@@ -11,6 +11,7 @@ DEFAULT_TOKENS_PER_WORD: dict[Language, float] = {"en": 1.4, "zh": 0.75, "other"
 # LongWriter-Zero's thinking settles at 2,000 to 3,000 tokens by itself (arXiv 2506.18841).
 EXPECTED_REASONING_TOKENS = 3_000
 _LEAST_CUT_TOKENS = 4_000
+_LEAST_OUTLINE_TOKENS = 256
 # A further window holds a recap of plan and text (0.15) and the latest pages (0.25); the rest,
 # less the prompt, is room to write in, and with less than a fifth it is not worth opening.
 RECAP_SHARE, PAGES_SHARE = 0.15, 0.25
@@ -107,6 +108,14 @@ def most_reasoning_tokens(words: int) -> int:
     Worked numbers: 2,200 words: 4,220; 110,000: 15,000.
     """
     return _LEAST_CUT_TOKENS + words // 10
+
+
+def outline_tokens(words: int) -> int:
+    """The tokens that an outline may take of which a thinking is asked: 24 for each 200 words.
+
+    Worked numbers: 2,200 words: 520; 22,000: 2,896.
+    """
+    return _LEAST_OUTLINE_TOKENS + 24 * words // 200
 
 
 def tokens_per_word(*, tokens: int, words: int) -> float:

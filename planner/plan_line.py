@@ -35,6 +35,7 @@ class Item:
     """A line that may be an item of a list.
 
     key: the look of the list that it can belong to. number: None where the list counts nothing.
+    total: of how many, where the line says so.
     rank: 2 counted, 1 a markdown heading, 0 a bullet. named: a word says that it is a section.
     words, per_cent: the share that the line names, if any. title: None where it has no short one.
     """
@@ -42,6 +43,7 @@ class Item:
     indent: int
     key: str
     number: int | None
+    total: int | None
     rank: int
     named: bool
     title: str | None
@@ -64,6 +66,7 @@ def read_item(line: str) -> Item | None:
         indent=indent,
         key=key,
         number=label.number if label else None,
+        total=label.total if label else None,
         rank=rank,
         named=label is not None and label.named,
         title=_title(rest),

@@ -23,6 +23,8 @@ _MIN_PLAIN_ITEMS = 3
 _LEAD_LINES = 3
 # Thinking that lists without end is read from its last lists only.
 _MAX_LISTS = 60
+# Lines of a counted plan that may be missing in a row; their sections have no title.
+_MOST_LEFT_OUT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +112,24 @@ def _lists(items: Mapping[int, Item], lines: Sequence[str]) -> list[_List]:
 
 def _goes_on(last: _Row, row: _Row, items: Mapping[int, Item], lines: Sequence[str]) -> bool:
     if row.item.number is not None:
-        return last.item.number is not None and row.item.number == last.item.number + 1
+        return _counts_on(last.item, row.item)
     between = range(last.at + 1, row.at)
     if row.item.rank == 1:
         met = (items[at] for at in between if at in items)
         return not any(item.rank == 1 and len(item.key) < len(row.item.key) for item in met)
     return all(_indent(lines[at]) > row.item.indent for at in between if lines[at].strip())
+
+
+def _counts_on(last: Item, item: Item) -> bool:
+    """Whether a number follows another; "k of N" may leave some out, for its place is plain.
+
+    In a plan of 401 lines a small model slips: what follows must not be lost for it.
+    """
+    if last.number is None or item.number is None:
+        return False
+    if item.total is None or item.total != last.total:
+        return item.number == last.number + 1
+    return last.number < item.number <= min(last.number + _MOST_LEFT_OUT + 1, item.total)
 
 
 def _indent(line: str) -> int:
@@ -186,14 +200,13 @@ def _below(at: int, edge: int, lines: Sequence[str]) -> int | None:
 
 
 def _sections(one: _List, middle_words: float) -> list[Section]:
-    return [
-        Section(
-            title=row.item.title,
-            words=row.item.words or _part(row.item.per_cent, middle_words),
-            level=1 + one.nested,
-        )
-        for row in one.rows
-    ]
+    sections: list[Section] = []
+    for row in one.rows:
+        if row.item.total is not None and row.item.number is not None:
+            sections += [Section() for _ in range(len(sections) + 1, row.item.number)]
+        words = row.item.words or _part(row.item.per_cent, middle_words)
+        sections.append(Section(title=row.item.title, words=words, level=1 + one.nested))
+    return sections
 
 
 def _part(per_cent: float | None, middle_words: float) -> int | None:

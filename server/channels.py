@@ -105,10 +105,15 @@ class Splitter:
         self._held = ""
         return self._ended_at_chars
 
-    def rewind(self, num_chars: int) -> None:
-        """The text was cut at ``num_chars``, inside the answer; what follows goes on there."""
+    def rewind(self, num_chars: int, *, thinking: bool = False) -> None:
+        """The text was cut at ``num_chars``, inside the answer, or inside the thinking; what
+        follows goes on there."""
         loose = State.LOOSE in (self.state, self._ended_from)
-        self.state, self._ended_from = State.LOOSE if loose else State.ANSWER, None
+        answer = State.LOOSE if loose else State.ANSWER
+        self.state, self._ended_from = State.THINK if thinking else answer, None
+        if thinking:
+            # An answer that was begun behind it is taken back with its tag.
+            self._begun.discard(Channel.ANSWER)
         self._num_chars = self.written_chars = num_chars
         self._held, self._before, self._after_tag = "", "\n", False
         self._space.clear()

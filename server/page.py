@@ -1,7 +1,7 @@
-"""The answer of one draft as its policies see it: what may be sent, what is held, how it turns.
+"""A channel of one draft as its policies see it: what may be sent, what is held, how it turns.
 
 Text goes in as the model writes it and comes out when no policy can take it back any more. It must
-not know tags, engines or the log; positions are characters of the answer.
+not know tags, engines or the log; positions are characters of the channel.
 """
 
 from collections import deque
@@ -18,6 +18,7 @@ class Page:
     """Sent text is final; ``turn`` and ``ended`` speak of what is still held."""
 
     policies: Sequence[Policy] = ()
+    channel: Channel = Channel.ANSWER
     words: WordCounter = field(default_factory=WordCounter)
     num_chars: int = 0
     sent_chars: int = 0
@@ -74,4 +75,4 @@ class Page:
         told: list[TokenLogprob] = []
         while self._logprobs and self._logprobs[0][0] <= safe_chars:
             told.append(self._logprobs.popleft()[1])
-        return [Fragment(channel=Channel.ANSWER, text=text, logprobs=tuple(told))]
+        return [Fragment(channel=self.channel, text=text, logprobs=tuple(told))]

@@ -6,6 +6,7 @@ alone, so that it works with any engine and costs no call to the model.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from planner.words import has_han
@@ -72,7 +73,7 @@ def _first_sentence(line: str) -> str:
 
 def _unwritten(plan: str, told: list[Told]) -> str:
     """The plan without the lines whose section is written already."""
-    titles = {section.title.casefold() for section in told if section.title}
+    titles = Counter(section.title.casefold() for section in told if section.title)
     kept = []
     for line in plan.split("\n"):
         low = line.casefold()
@@ -81,7 +82,8 @@ def _unwritten(plan: str, told: list[Told]) -> str:
             kept.append(line)
         else:
             # Titles may come again in a long text: one line for each section.
-            titles.discard(named)
+            titles[named] -= 1
+            titles = +titles
     return "\n".join(kept)
 
 

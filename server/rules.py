@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from planner.length import NOTHING, Asked
+from planner.outline import Outline
+from planner.plan import Plan
 from server.marks import ANSWER_END
+from server.policies.assembly import planning_for, policies_for
+from server.policies.planning import Planning
 from server.policies.policy import EXTEND, LOOP, PACE, Policy
 
 # LongWriter-Zero's own stops (model card), the Chinese role marker beside the English one. Four is
@@ -16,7 +20,12 @@ REASONING_BUDGET = "reasoning_budget"
 NO_ANSWER = "no_answer"
 STOP_IN_REASONING = "stop_in_reasoning"
 WINDOW = "window"
-CARRY_REASONS = (REASONING_BUDGET, NO_ANSWER, STOP_IN_REASONING, LOOP, EXTEND, PACE, WINDOW)
+# The thinking went round; it was asked for an outline; that took its tokens and was closed.
+THINKING_LOOP, OUTLINE, OUTLINE_END = "thinking_loop", "outline", "outline_end"
+CARRY_REASONS = (
+    *(REASONING_BUDGET, NO_ANSWER, STOP_IN_REASONING, THINKING_LOOP, OUTLINE, OUTLINE_END),
+    *(LOOP, EXTEND, PACE, WINDOW),
+)
 
 MakePolicies = Callable[[str], Sequence[Policy]]
 
@@ -32,6 +41,7 @@ class Rules:
 
     reasoning_tokens: when they are used up, a tag that is just being written is waited for.
     policies: given the text before the answer, its thinking, makes what watches over the answer.
+    planning: what is wanted of the thinking.
     asked: the length that is wanted, for the report.
     paged: whether a draft that fills the engine's window goes on in a new one.
     """
@@ -42,6 +52,7 @@ class Rules:
     stops: tuple[str, ...] = ()
     raw: bool = False
     policies: MakePolicies = no_policies
+    planning: Planning = Planning()
     asked: Asked = NOTHING
     paged: bool = False
 
@@ -58,3 +69,30 @@ class Carry:
     words: str
     rest: str = ""
     other_sampling: int = 0
+
+
+def rules_of(
+    plan: Plan, stops: Sequence[str], *, outline: Outline | None, asks_outline: bool
+) -> Rules:
+    """What a plan says, as a draft keeps to it; only a paced draft outgrows its window.
+
+    outline: what was asked for beforehand. asks_outline: whether a thinking is asked for one.
+    """
+    return Rules(
+        max_tokens=plan.budget.total_tokens,
+        reasoning_tokens=plan.budget.reasoning_tokens,
+        thinking=plan.thinking,
+        stops=tuple(stops),
+        policies=policies_for(
+            control=plan.control, asked=plan.asked, loop_guard=plan.loop_guard, outline=outline
+        ),
+        planning=planning_for(
+            control=plan.control,
+            asked=plan.asked,
+            loop_guard=plan.loop_guard,
+            language=plan.language,
+            asks_outline=asks_outline,
+        ),
+        asked=plan.asked,
+        paged=plan.control == "pace",
+    )

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from planner.outline import MIN_SECTION_WORDS, Outline, Section, fit
+from planner.outline import MIN_SECTION_WORDS, Outline, Section, even_outline, fit
 from server.policies.headings import Heading
 
 _LETTERS = re.compile(r"[^\W_]+")
@@ -98,6 +98,15 @@ class Course:
         body = self.sections[: self.count - len(last)]
         sections = (*body, *(Section(words=usual_words) for _ in range(more)), *last)
         return Course(Outline(sections=sections), self.low_words, self.high_words)
+
+    def counted(self, total: int | None) -> "Course":
+        """The course once a heading has named its number of sections: an outline without titles
+        takes it over."""
+        outline = self.outline
+        if total is None or outline is None or outline.titled or total == self.count:
+            return self
+        even = even_outline(self.low_words, self.high_words, total)
+        return Course(even, self.low_words, self.high_words)
 
     def is_full(self, number: int, own_words: int, words: int, share: int) -> bool:
         """Whether a section is to stop at ``own_words``, at the end of a paragraph.

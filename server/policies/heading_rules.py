@@ -1,4 +1,4 @@
-"""What a heading means where it stands: it passes, another one is due, or the end. It acts not."""
+"""What a heading means where it stands, and how the one that is due is written. It acts not."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -148,3 +148,21 @@ def _totalled(met: Met, course: Course, enter: Verdict) -> Verdict:
     if wrong and not met.trust_total and course.title(enter.section) is not None:
         return Verdict(do=Do.BRING_ON, section=enter.section)
     return enter
+
+
+def next_heading(
+    number: int, form: Heading, place: Place, course: Course, title: str | None
+) -> str | None:
+    """The heading of a section, like another one; the beginning of one that has no title.
+
+    title: where the plan has none, "" for none at all. None: no such heading can be written.
+    """
+    if course.count and number > course.count:
+        return None
+    planned, label = course.title(number), form.label
+    title = title if planned is None else planned
+    total = None if label is None or label.total is None else course.count or label.total
+    if title is None and (label is None or number > (total or number)):
+        return None
+    line = form.like(number - place.shift, total, title)
+    return line if title is None else line + "\n\n"

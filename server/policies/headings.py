@@ -18,7 +18,7 @@ _SENTENCE_MARKS = ".。!！?？;；,，…"
 # Pairs: what may still become one, and what is one as far as it goes.
 _HAN_NUMBER = "一二三四五六七八九十百零\\d"
 _MAYBE = re.compile(
-    r"#{1,6}|\*{1,3}|_{1,2}|`{1,2}|~{1,2}|[-+=]{1,2}|\d{1,3}|[IVXLC]{1,7}"
+    r"#{1,6}|\*{1,3}|_{1,2}|`{1,2}|~{1,2}|[-+=]{1,2}|\d{1,3}(?: (?:of? ?)?)?|[IVXLC]{1,7}"
     r"|(?:[Cc]hapter|[Ss]ection|[Pp]art|[Aa]ct|[Ss]cene|[Bb]ook|[Ee]pisode|[Ll]esson) \w*"
     rf"|第[ {_HAN_NUMBER}]{{0,6}}部?|[{_HAN_NUMBER}]{{1,4}}|[（(][{_HAN_NUMBER}]{{0,4}}[)）]?"
 )
@@ -64,8 +64,30 @@ class Heading:
     def closes(self) -> bool:
         return is_closing_title(self.title)
 
+    @property
+    def is_doubled(self) -> bool:
+        """Whether its title opens with a counter again: "108 of 401:88 of 401: Roads"."""
+        return self.bare_title != self.title
+
+    @property
+    def bare_title(self) -> str:
+        """The title without counters like the heading's own; "" where nothing else is left.
+
+        "24/7 service" under "3/12" stays: of another total, it is no copy of the counter.
+        """
+        title = self.title
+        while (label := self.label) is not None and label.named:
+            again = read_label(title)
+            if again is None or again[0].parts != label.parts:
+                break
+            if "/" in label.parts[1] and again[0].total != label.total:
+                break
+            title = again[1]
+        return title
+
     def like(self, number: int, total: int | None, title: str | None) -> str:
-        """A line that looks like this heading; without a title its beginning, for the model to end.
+        """A line that looks like this heading; with None for a title its beginning, for the model
+        to end: it stops before the space, for models' tokens begin with theirs (" The").
 
         Of "## 3 of 12 - Roads": (4, 12, "Mills") -> "## 4 of 12: Mills". A counter with its total
         is parted from the title by a colon whatever the model wrote: the pocket writer's dashes
@@ -80,6 +102,8 @@ class Heading:
                 separator = "：" if han else ": "
         if title is None:
             return (self.before + label + separator).rstrip()
+        if not title:
+            return self.before + label + self.after.rstrip()
         return self.before + label + separator + title + self.after.rstrip()
 
 

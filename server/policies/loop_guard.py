@@ -15,7 +15,7 @@ from server.policies.stutter import GRID_CHARS, LOOP_CHARS_WITHOUT_WORDS, Stutte
 from server.policies.units import CLAUSE_CHARS, EDGE_CHARS, Unit, find_end, may_end, unit
 
 # The longest group: four paragraphs of ten sentences.
-_MAX_PERIOD = 40
+MAX_PERIOD = 40
 # How many units a rewind can go back; behind that the guard starts afresh.
 _JOURNAL_UNITS = 256
 _SLICE_CHARS = 256
@@ -26,10 +26,14 @@ _NO_RUNS: Mapping[int, Run] = {}
 
 
 class LoopGuard:
-    """The policy of one draft: at most ``max_turns`` loops are repaired, the next one ends it."""
+    """The policy of one draft: at most ``max_turns`` loops are repaired, the next one ends it.
 
-    def __init__(self, *, max_turns: int = 3) -> None:
+    max_period: units of the longest group that is found to come again.
+    """
+
+    def __init__(self, *, max_turns: int = 3, max_period: int = MAX_PERIOD) -> None:
         self._max_turns = max_turns
+        self._max_period = max_period
         self.loops = 0
         self._turn: Turn | None = None
         self._fed = self._floor = 0
@@ -97,7 +101,7 @@ class LoopGuard:
     def _remember(self, one: Unit) -> None:
         self._recent.append(one)
         self._by_first.setdefault(one.body[:1], []).append(one)
-        if len(self._recent) > _MAX_PERIOD:
+        if len(self._recent) > self._max_period:
             first = self._recent.pop(0).body[:1]
             del self._by_first[first][0]
             if not self._by_first[first]:
@@ -254,6 +258,6 @@ class LoopGuard:
             self._start_afresh(chars)
             return
         self._start = start
-        self._recall([one for one, _ in self._journal][-_MAX_PERIOD:])
+        self._recall([one for one, _ in self._journal][-self._max_period :])
         self._begin(self._journal[-1][1] if self._journal else _NO_RUNS)
         self._take("".join(reversed(tail))[: chars - start])

@@ -2,32 +2,25 @@
 
 from dataclasses import dataclass, field, replace
 
-from planner.outline import Outline, even_outline
+from planner.outline import Outline
 from server.policies.course import Course
 from server.policies.extend import LEAST_WORDS, MAX_EXTENSIONS, Closer, held_closer
-from server.policies.heading_rules import Do, Verdict, judge
+from server.policies.heading_rules import Do, Verdict, judge, next_heading
 from server.policies.heading_rules import Met as MetHeading
 from server.policies.headings import Heading, Kind, read_heading
+from server.policies.last_resort import LastResort
 from server.policies.place import Place
 from server.policies.policy import PACE, Turn
-from server.policies.reader import Met, Reader
+from server.policies.reader import Edge, Met, Reader
+from server.policies.tally import Tally
 
 _BREAK = "\n\n"
-# A sentence is seldom longer: none is begun with less room than this below the end of the range.
-_SENTENCE_WORDS = 30
 # A section without an end of a paragraph is cut at a sentence when it is so much over its share.
 _FAR_OVER = 2
 # A model that counts to another total than its plan three times over means it.
 _MAX_TOTALS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaceReport:
-    """What was done: headings brought on, ends carried on, headings of the model's replaced."""
-
-    sections_brought_on: int = 0
-    extensions: int = 0
-    headings_replaced: int = 0
+# So many headings in a row that open no section: the plan is being written once more.
+_MAX_BARE_HEADINGS = 4
 
 
 @dataclass(slots=True)
@@ -37,9 +30,10 @@ class Pace:
     outline: Outline | None
     low_words: int
     high_words: int
-    report: PaceReport = field(default_factory=PaceReport)
+    report: Tally = field(default_factory=Tally)
     turn: Turn | None = None
     _course: Course = field(init=False)
+    _resort: LastResort = field(init=False)
     _reader: Reader[Place] = field(default_factory=lambda: Reader(Place()))
     _brought: int | None = None
     _stalls: int = 0
@@ -50,12 +44,16 @@ class Pace:
 
     def __post_init__(self) -> None:
         self._course = Course(self.outline, self.low_words, self.high_words)
+        self._resort = LastResort(self.low_words, self.high_words)
+        self._reader.gaps_from_words = self._resort.zone_words
 
     @property
     def safe_chars(self) -> int:
         safe, closer = self._reader.settled_chars, self._closer
         if closer is not None:
             safe = min(safe, closer.chars)
+        if self._resort.stop_chars is not None:
+            safe = min(safe, self._resort.stop_chars)
         if self.turn is not None:
             safe = min(safe, self.turn.back_to_chars)
         self._safe_chars = max(self._safe_chars, safe)
@@ -65,21 +63,28 @@ class Pace:
         if self.turn is not None:
             return
         for met in self._reader.feed(text):
-            self.turn = self._met(met)
+            self.turn = self._unsent(self._met(met))
             if self.turn is not None:
                 return
+
+    def _unsent(self, turn: Turn | None) -> Turn | None:
+        """A turn goes no further back than to what was safe: spaces behind a sentence may be."""
+        if turn is None or turn.back_to_chars >= self._safe_chars:
+            return turn
+        return replace(turn, back_to_chars=self._safe_chars)
 
     def ended(self) -> Turn | None:
         """Below the range: the next section, or a plain carrying on; None to let it end."""
         reader, closer = self._reader, self._closer
         if self.turn is not None or reader.words >= self.low_words:
+            self._resort.stop_chars = None
             return self.turn
         at = reader.settled_chars if closer is None else closer.chars
         words = reader.words if closer is None else closer.words
         torn = closer is None and not reader.whole
         if torn and not self._stalls and (turn := self._carry_on(at, words, "")) is not None:
-            return turn
-        return self._go_on(at, words, torn=torn)
+            return self._unsent(turn)
+        return self._unsent(self._go_on(at, words, torn=torn))
 
     def _go_on(self, at: int, words: int, *, torn: bool) -> Turn | None:
         """The next section's heading; a blank line where that is the last one's and too early.
@@ -120,6 +125,7 @@ class Pace:
             self._brought = None
         self.turn = None
         self._reader.cut(chars)
+        self._resort.rewind(chars, self._reader.words)
         self._safe_chars = min(self._safe_chars, chars)
 
     @property
@@ -128,14 +134,17 @@ class Pace:
 
     def _met(self, met: Met) -> Turn | None:
         if met.kind is None:
-            return self._met_sentence(met)
+            return self._met_edge(met)
         if met.parted:
             self._reader.place = self._reader.place.after_paragraph(met.words)
         if met.kind is Kind.HEADING and (heading := read_heading(met.text)) is not None:
             return self._met_heading(heading, met)
         place, self._brought = self._reader.place, None
         self._reader.place = replace(
-            place, closer=self._opened_closer(met), paragraph_start_words=met.words
+            place,
+            closer=self._opened_closer(met),
+            paragraph_start_words=met.words,
+            bare_headings=0,
         )
         return self._met_paragraph(met) if met.parted else None
 
@@ -147,10 +156,13 @@ class Pace:
             return Closer(chars=met.end_chars, words=met.words, level=9)
         return closer
 
-    def _met_sentence(self, met: Met) -> Turn | None:
+    def _met_edge(self, met: Met) -> Turn | None:
         """The two cuts inside a paragraph: at the end of the range, and far over a share."""
-        if met.words >= max(self.low_words, self.high_words - _SENTENCE_WORDS):
-            return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
+        end_chars = self._resort.ends_at(met)
+        if end_chars is not None:
+            return Turn(why=PACE, back_to_chars=end_chars, over=True)
+        if met.edge not in (Edge.SENTENCE, Edge.LINE) or self._brought is not None:
+            return None
         place = self._reader.place
         following = place.section + 1
         far = place.share > 0 and met.words - place.start_words >= _FAR_OVER * place.share
@@ -179,12 +191,17 @@ class Pace:
         return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
 
     def _met_heading(self, heading: Heading, met: Met) -> Turn | None:
+        if self._resort.is_late(met.words):
+            return Turn(why=PACE, back_to_chars=met.end_chars, over=True)
         place = self._reader.place
         if self._brought is not None:
             section, self._brought = self._brought, None
+            if heading.is_doubled and (turn := self._uncount(heading, section, met)) is not None:
+                return turn
             self._enter(heading, met, Verdict(do=Do.ENTER, section=section, sure=True))
             return None
-        self._take_total(heading)
+        if heading.label is not None:
+            self._course = self._course.counted(heading.label.total)
         stands = MetHeading(
             heading=heading,
             words=met.words,
@@ -194,15 +211,6 @@ class Pace:
         )
         verdict = judge(stands, place, self._course)
         return self._follow(verdict, heading, met)
-
-    def _take_total(self, heading: Heading) -> None:
-        """Without titles of its own the outline takes the number of sections from the heading."""
-        total = None if heading.label is None else heading.label.total
-        outline = self._course.outline
-        if total is None or outline is None or outline.titled or total == self._course.count:
-            return
-        even = even_outline(self.low_words, self.high_words, total)
-        self._course = Course(even, self.low_words, self.high_words)
 
     def _follow(self, verdict: Verdict, heading: Heading, met: Met) -> Turn | None:
         if verdict.do is Do.END:
@@ -217,55 +225,62 @@ class Pace:
             turn = self._bring_on(verdict.section, met.end_chars, form=heading)
             if turn is not None:
                 self._totals += heading.label is not None and heading.label.total is not None
-                report = self.report
-                replaced = report.headings_replaced + 1
-                self.report = replace(report, headings_replaced=replaced)
+                self.report.headings_replaced += 1
                 return turn
         if verdict.do is Do.LEAVE:
-            self._leave(heading, met)
-        else:
-            self._enter(heading, met, verdict)
+            return self._leave(heading, met)
+        if heading.is_doubled:
+            turn = self._uncount(heading, verdict.section, met)
+            if turn is not None:
+                return turn
+        self._enter(heading, met, verdict)
         return None
 
-    def _leave(self, heading: Heading, met: Met) -> None:
-        """A heading that is no section's; one that closes opens an ending that is held back."""
+    def _uncount(self, heading: Heading, number: int, met: Met) -> Turn | None:
+        """The turn that writes a heading with two counters anew, with one.
+
+        A writer may go on with a counter behind a heading's beginning that the gateway wrote.
+        """
+        turn = self._bring_on(number, met.end_chars, form=heading, title=heading.bare_title)
+        if turn is not None:
+            self.report.headings_replaced += 1
+        return turn
+
+    def _leave(self, heading: Heading, met: Met) -> Turn | None:
+        """A heading that is no section's; one that closes opens an ending that is held back.
+
+        Many in a row are the plan over again: the next section is brought on.
+        """
         place = self._reader.place
         if heading.closes and met.words and self._closer is None:
             closer = Closer(chars=met.end_chars, words=met.words, level=heading.level)
-            self._reader.place = replace(place, closer=closer)
+            place = replace(place, closer=closer)
+        titled = heading.level < 8 or (heading.label is not None and heading.label.named)
+        self._reader.place = replace(place, bare_headings=place.bare_headings + titled)
+        if self._reader.place.bare_headings < _MAX_BARE_HEADINGS:
+            return None
+        return self._bring_on(place.section + 1, met.end_chars)
 
     def _enter(self, heading: Heading, met: Met, verdict: Verdict) -> None:
         place, number = self._reader.place, verdict.section
-        label = heading.label
         share = self._course.share(number, met.words) if number <= self._course.count else 0
-        self._reader.place = replace(
-            place,
-            section=number,
-            matched=number if verdict.sure else place.matched,
-            start_words=met.words,
-            share=share,
-            shift=place.shift if label is None else number - label.number,
-            form=heading if place.form is None or not heading.closes else place.form,
-            paragraph_start_words=met.words,
-            closer=None,
-        )
+        matched = number if verdict.sure else place.matched
+        entered = place.entered(number, heading, met.words, share)
+        self._reader.place = replace(entered, matched=matched)
 
-    def _bring_on(self, number: int, at: int, form: Heading | None = None) -> Turn | None:
-        """The turn that writes a section's heading, or the beginning of one without a title."""
-        course, place = self._course, self._reader.place
-        form = place.form or form
-        if form is None or (course.count and number > course.count):
+    def _bring_on(
+        self, number: int, at: int, form: Heading | None = None, title: str | None = None
+    ) -> Turn | None:
+        """The turn that writes a section's heading; ``title``: where the plan has none."""
+        form = self._reader.place.form or form
+        words = None
+        if form is not None:
+            words = next_heading(number, form, self._reader.place, self._course, title)
+        if words is None:
             return None
-        title, label = course.title(number), form.label
-        total = None if label is None or label.total is None else course.count or label.total
-        if title is None and (label is None or number > (total or number)):
-            return None
-        line = form.like(number - place.shift, total, title)
         self._brought = number
-        brought_on = self.report.sections_brought_on + 1
-        self.report = replace(self.report, sections_brought_on=brought_on)
-        tail = "" if title is None else _BREAK
-        return Turn(why=PACE, back_to_chars=at, words=(_BREAK if at else "") + line + tail)
+        self.report.sections_brought_on += 1
+        return Turn(why=PACE, back_to_chars=at, words=(_BREAK if at else "") + words)
 
     def _carry_on(self, at: int, words: int, cue: str) -> Turn | None:
         """The turn that simply goes on; drawn otherwise, or not made, if the last brought nothing.
@@ -281,5 +296,5 @@ class Pace:
         if stalled and cue and form is not None and form.label is None and form.level < 8:
             cue += form.like(0, None, None)
         self._carried_words = words
-        self.report = replace(self.report, extensions=self.report.extensions + 1)
+        self.report.extensions += 1
         return Turn(why=PACE, back_to_chars=at, words=cue, other_sampling=stalled)

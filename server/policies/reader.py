@@ -7,6 +7,7 @@ with what a policy knew at its start, so that after a cut all is as it was at th
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from planner.words import WordCounter
@@ -17,16 +18,32 @@ Place = TypeVar("Place")
 # Enough of a line to tell what it is; `headings.MAX_HEADING_CHARS` and white space before it.
 _HEAD_CHARS = 200
 _SEGMENT = re.compile(r"\n|[.!?。！？…]+|[\"'”’」』）)\]*_]+|[^\n.!?。！？…\"'”’」』）)\]*_]+")
+# The same, parted at every place where a text can be torn: at spaces, and beside Han characters.
+_WORD = re.compile(
+    r"\n|[.!?。！？…]+|[\"'”’」』）)\]*_]+|[^\S\n]+|[\u4e00-\u9fff]"
+    r"|[^\s.!?。！？…\"'”’」』）)\]*_\u4e00-\u9fff]+"
+)
 _MARKS = frozenset(".!?。！？…")
 _HAN_MARKS = frozenset("。！？")
 _CLOSERS = frozenset("\"'”’」』）)]*_")
+
+
+class Edge(StrEnum):
+    """What ends at a place inside a paragraph: a sentence, a line of text or of a list, a line of
+    code, or a mere word."""
+
+    SENTENCE = "sentence"
+    LINE = "line"
+    CODE = "code"
+    GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Met:
     """What the reader came upon.
 
-    kind: a heading's whole line, or the beginning of a line of text; None for a sentence's end.
+    kind: a heading's whole line, or the beginning of a line of text; None for an edge.
+    edge: what ends there, where it is one.
     end_chars: where the text before it ends, its white space left out; the place for a turn.
     words: up to there.
     text: the line, as far as it is known.
@@ -38,6 +55,7 @@ class Met:
     words: int
     text: str = ""
     parted: bool = False
+    edge: Edge | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,10 +78,14 @@ class _Line(Generic[Place]):
 
 @dataclass(slots=True)
 class Reader(Generic[Place]):
-    """``place`` is the policy's own state; it is saved and brought back with the text."""
+    """``place`` is the policy's own state; it is saved and brought back with the text.
+
+    gaps_from_words: from so many words on every place between two words is told; None: nowhere.
+    """
 
     place: Place
     chars: int = 0
+    gaps_from_words: int | None = None
     _lines: list[_Line[Place]] = field(default_factory=list)
     _head: str = ""
     _counter: WordCounter = field(default_factory=WordCounter)
@@ -104,9 +126,10 @@ class Reader(Generic[Place]):
 
     def feed(self, text: str) -> Iterator[Met]:
         """What the text shows, one at a time; whoever stops in between drops the rest of it."""
-        for match in _SEGMENT.finditer(text):
+        for match in self._pattern(text).finditer(text):
             segment = match[0]
             yield from self._end_sentence(segment)
+            yield from self._part(segment)
             line = self._lines[-1]
             line.parts.append(segment)
             self.chars += len(segment)
@@ -115,6 +138,20 @@ class Reader(Generic[Place]):
                 yield from self._close()
             elif line.kind is None:
                 yield from self._settle(segment)
+
+    def _pattern(self, text: str) -> re.Pattern[str]:
+        """A word has a letter at least, so before this no gap is to be told."""
+        near = self.gaps_from_words is not None and self.words + len(text) >= self.gaps_from_words
+        return _WORD if near else _SEGMENT
+
+    def _part(self, segment: str) -> Iterator[Met]:
+        """The text can be torn before a space or a Han character, in a line known as text."""
+        line = self._lines[-1]
+        if self.gaps_from_words is None or line.kind is None or segment == "\n":
+            return
+        parts = segment[0].isspace() or "\u4e00" <= segment[0] <= "\u9fff"
+        if parts and self.words >= self.gaps_from_words:
+            yield Met(kind=None, end_chars=self.chars, words=self.words, edge=Edge.GAP)
 
     def repeats(self, chars: int) -> bool:
         """Whether all text behind ``chars`` consists of lines that stand before it already."""
@@ -186,7 +223,16 @@ class Reader(Generic[Place]):
                 self._open(line, kind, "")
                 return
             yield from self._settled(kind, self.chars)
-        self._open(line, line.kind or Kind.TEXT, "".join(line.parts))
+        text = "".join(line.parts)
+        self._open(line, line.kind or Kind.TEXT, text)
+        if line.kind is not Kind.HEADING:
+            code = line.fenced or line.kind is Kind.FENCE
+            yield Met(
+                kind=None,
+                end_chars=line.start_chars + len(text.rstrip()),
+                words=self.words,
+                edge=Edge.CODE if code else Edge.LINE,
+            )
 
     def _open(self, line: _Line[Place], kind: Kind, text: str) -> None:
         """The next line, with what the one that has ended leaves behind."""
@@ -218,7 +264,7 @@ class Reader(Generic[Place]):
         elif self._sentence is not None:
             at, self._sentence = self._sentence, None
             if (self._han or first.isspace()) and line.kind in (Kind.TEXT, Kind.CLOSING):
-                yield Met(kind=None, end_chars=at, words=self.words)
+                yield Met(kind=None, end_chars=at, words=self.words, edge=Edge.SENTENCE)
 
 
 def _is_whole(text: str) -> bool:

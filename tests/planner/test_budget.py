@@ -12,6 +12,7 @@ from planner.budget import (
     DoesNotFitPaced,
     answer_tokens,
     carried_tokens,
+    outline_tokens,
     split_window,
     spread,
     tokens_per_word,
@@ -155,3 +156,8 @@ def test_a_prompt_that_fills_each_further_window_is_refused_with_the_numbers() -
     assert caught.value.over_tokens == 1
     for number in ("40000", "32768", "13107", "1 tokens too many"):
         assert number in str(caught.value)
+
+
+@pytest.mark.parametrize(("words", "tokens"), [(2_200, 520), (22_000, 2_896)])
+def test_an_outline_takes_tokens_by_its_sections(words: int, tokens: int) -> None:
+    assert outline_tokens(words) == tokens

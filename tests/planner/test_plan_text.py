@@ -109,3 +109,73 @@ def test_thinking_that_lists_without_end_is_read_in_linear_time() -> None:
     outline = read_outline("1. Sea\n2. Land\n3. Air\n\n" * 1_000, 500, 700)
     assert outline is not None
     assert len(outline.sections) == 3
+
+
+def counted(*numbers: int, total: int = 9) -> str:
+    lines = (f"{k} of {total}: The use of tea, {k} ({total - k} left) - 220 words" for k in numbers)
+    return f"Sections: {total}\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "titled"),
+    [
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 5, 6, 7, 8, 9)),
+        ((1, 2, 3, 5, 6, 9), (1, 2, 3, 5, 6, 9)),
+        ((1, 2, 3, 3, 4, 2, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7)),
+        ((1, 2, 3, 12, 4, 5), (1, 2, 3, 4, 5)),
+    ],
+)
+def test_a_slip_in_a_counted_plan_costs_no_titles_but_its_own(
+    numbers: tuple[int, ...], titled: tuple[int, ...]
+) -> None:
+    outline = read_outline(counted(*numbers), 1_800, 2_200)
+    assert outline is not None
+    assert len(outline.sections) == 9
+    titles = [section.title for section in outline.sections]
+    assert [k for k, title in enumerate(titles, 1) if title] == list(titled)
+    assert titles[0] == "The use of tea, 1 (8 left)"
+
+
+def test_a_plan_without_totals_may_leave_nothing_out() -> None:
+    assert read_outline("1. Tea\n2. Water\n3. Cups\n5. Milk", 900, 1_100) == Outline(
+        sections=(Section(title="Tea"), Section(title="Water"), Section(title="Cups"))
+    )
+
+
+@pytest.mark.parametrize(("titles", "complete"), [(8, False), (9, True)])
+def test_an_outline_is_complete_that_says_something_of_most_sections(
+    titles: int, complete: bool
+) -> None:
+    told = tuple(Section(title="Tea") for _ in range(titles))
+    missing = tuple(Section() for _ in range(12 - titles))
+    assert Outline(sections=told + missing).is_complete is complete
+
+
+@pytest.mark.parametrize(
+    ("line", "title", "number", "total"),
+    [
+        (
+            "12 of 53: The tools of tidal energy (41 left) - 220 words",
+            "The tools of tidal energy (41 left)",
+            *(12, 53),
+        ),
+        ("52 of 53: The cost of it (one left) - 220 words", "The cost of it (one left)", 52, 53),
+        (
+            "53 of 53: Closing words on tidal energy - 60 words",
+            "Closing words on tidal energy",
+            53,
+            53,
+        ),
+        ("第12节，共53节：从工具看茶道（余41节） - 220字", "从工具看茶道（余41节）", 12, 53),
+        ("第52节，共53节：从代价看茶道（余一节） - 220字", "从代价看茶道（余一节）", 52, 53),
+        ("第53节，共53节：茶道结语 - 60字", "茶道结语", 53, 53),
+    ],
+)
+def test_how_many_sections_are_left_belongs_to_the_title(
+    line: str, title: str, number: int, total: int
+) -> None:
+    item = read_item(line)
+    assert item is not None
+    assert (item.title, item.number, item.total) == (title, number, total)
+    assert item.words == (60 if number == total else 220)
+    assert Section(title=item.title).closes == (number == total)

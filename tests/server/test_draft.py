@@ -453,5 +453,6 @@ def test_the_names_of_stops_and_reasons_are_what_the_documents_say() -> None:
     assert ENGINE_STOPS == ("</answer>", "<|user|>", "<|用户|>", "<|endoftext|>")
     assert (
         *("reasoning_budget", "no_answer", "stop_in_reasoning"),
+        *("thinking_loop", "outline", "outline_end"),
         *("loop", "extend", "pace", "window"),
     ) == CARRY_REASONS

@@ -172,3 +172,11 @@ def test_a_recap_keeps_to_its_size_and_says_where_it_left_out() -> None:
     assert text.count("…") == 2
     assert "- Part 98: This is number 98.\n</think>" in text
     assert recap("x" * 900, "", max_chars=100).count("x") == 60
+
+
+def test_of_sections_with_one_title_as_many_lines_of_the_plan_go_as_are_written() -> None:
+    plan = "1. Roads\n2. Mills\n3. Roads\n4. Roads"
+    answer = "".join(f"## {title}\n\nIt rained.\n\n" for title in ("Roads", "Mills", "Roads"))
+    told = recap(plan, answer, max_chars=1_000)
+    assert "1. Roads" not in told and "2. Mills" not in told and "3. Roads" not in told
+    assert "4. Roads" in told

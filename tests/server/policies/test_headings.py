@@ -53,7 +53,8 @@ def test_an_opening_of_nothing_but_marks_is_not_waited_for_for_ever() -> None:
         ("结语", Kind.HEADING), ("3. Roads are made of stone.", Kind.ITEM), ("- item", Kind.ITEM),
         ("| a | b |", Kind.ITEM), ("---", Kind.ITEM), ("```python", Kind.FENCE),
         ("**Note** that it rains", Kind.TEXT), ("#hashtag", Kind.TEXT),
-        ("1984 was cold", Kind.TEXT),
+        ("1984 was cold", Kind.TEXT), ("3 of 12: Roads", Kind.HEADING),
+        ("12 of the men", Kind.TEXT), ("12 old men", Kind.TEXT),
         ("Part of the story", Kind.TEXT), ("Part I of the story was told.", Kind.TEXT),
         ("一个人走", Kind.TEXT), ("第一次看到", Kind.TEXT), ("I went", Kind.TEXT),
         ("In conclusion, we", Kind.CLOSING), ("总之，路还长。", Kind.CLOSING), ("#", Kind.TEXT),
@@ -91,6 +92,33 @@ def test_headings_that_are_written_look_like_those_of_the_model(
     assert heading is not None
     assert heading.like(4, 9, "Mills") == fourth
     assert heading.like(4, 9, None) == cue
+
+
+@pytest.mark.parametrize(
+    ("line", "bare"),
+    [
+        ("## 108 of 401:88 of 401", ""),
+        ("## 108 of 401: 88 of 401: 3 of 401 - Roads", "Roads"),
+        ("## 第12节，共53节：第8节，共53节：从工具看茶道", "从工具看茶道"),
+        ("## Chapter 3: Chapter 4: Roads", "Roads"),
+        ("## 3/12: 2/12 Roads", "Roads"),
+        ("## 3/12: 24/7 service", "24/7 service"),
+        ("## 3 of 12: Part 2 of the story", "Part 2 of the story"),
+        ("## 3. 4. Roads", "4. Roads"),
+        ("## Roads", "Roads"),
+    ],
+)
+def test_a_counter_within_a_title_is_told_from_a_title(line: str, bare: str) -> None:
+    heading = read_heading(line)
+    assert heading is not None
+    assert heading.bare_title == bare
+    assert heading.is_doubled == (bare != heading.title)
+
+
+def test_a_heading_without_a_title_ends_with_its_number() -> None:
+    heading = read_heading("**3 of 12: Roads**")
+    assert heading is not None
+    assert heading.like(4, 9, "") == "**4 of 9**"
 
 
 def test_a_line_of_text_is_no_heading() -> None:

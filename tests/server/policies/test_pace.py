@@ -440,3 +440,146 @@ def test_drafts_of_the_pocket_end_in_their_range_at_little_cost(
         thrown, chars = thrown + played.thrown_chars, chars + len(played.text)
     assert inside == len(faults)
     assert thrown < 0.05 * chars
+
+
+# What never comes to an end of a paragraph, or counts wrongly, still ends in its range.
+
+
+def _sentences(count: int) -> str:
+    return "It rained on the road again and again and again. " * count
+
+
+UNENDING = {
+    "one paragraph": heading(1) + _sentences(400),
+    "no full stop": heading(1) + "it rained on the road and again " * 600,
+    "lines without marks": heading(1) + "It rained on the road\n" * 800,
+    "a list": heading(1) + "".join(f"- It rained on the road {k}\n" for k in range(800)),
+    "a table": heading(1) + "".join(f"| It rained | on road {k} |\n" for k in range(800)),
+    "code that is never closed": heading(1) + "```\n" + "It rained on the road\n" * 800,
+    "sub-headings": heading(1) + "".join(f"### It rained on road {k}\n\n" for k in range(800)),
+    "titles": "# It rained on the road\n\n" * 800,
+    "the plan again": heading(1)
+    + "".join(f"{k} of 53: The tools of roads ({53 - k} left) - 220 words\n" for k in range(500)),
+    "long sentences": heading(1) + ("the road and the rain " * 15 + ". ") * 40,
+}
+
+
+@pytest.mark.parametrize("outline", [OUTLINE, None], ids=["outline", "none"])
+@pytest.mark.parametrize("text", UNENDING.values(), ids=list(UNENDING))
+def test_a_text_without_ends_of_paragraphs_ends_in_its_range(
+    text: str, outline: Outline | None
+) -> None:
+    one = told([text] * 30, Pace(outline, LOW, HIGH))
+    assert one.turns[-1].over
+    assert LOW <= one.words <= HIGH
+
+
+@pytest.mark.parametrize("outline", [OUTLINE, None], ids=["outline", "none"])
+def test_headings_alone_do_not_pass_the_range(outline: Outline | None) -> None:
+    text = "".join(heading(k % 4 + 1) for k in range(800))
+    assert told([text] * 30, Pace(outline, LOW, HIGH)).words <= HIGH
+
+
+@pytest.mark.parametrize("mark", ["。", "，", ""])
+def test_a_chinese_text_without_ends_of_paragraphs_ends_in_its_range(mark: str) -> None:
+    one = told([f"路上又下起了雨{mark}" * 600], Pace(None, LOW, HIGH))
+    assert one.turns[-1].over
+    assert LOW <= one.words <= HIGH
+
+
+def test_a_long_sentence_that_would_pass_the_range_is_left_out_whole() -> None:
+    long = "It rained " + "and rained " * 45 + "there. "
+    one = told([prose(1_050).rstrip() + " " + long * 3], Pace(None, 1_000, 1_080))
+    assert one.turns[-1].over
+    assert one.words == 1_050
+    assert one.text.endswith("word.")
+
+
+def test_what_a_text_ends_with_does_not_depend_on_the_pieces() -> None:
+    text = heading(1) + "it rained on the road and again " * 600
+    ends = {told([text], Pace(None, LOW, HIGH), size=size).text for size in (1, 3, 17, 1_000)}
+    assert len(ends) == 1
+
+
+def test_spaces_behind_a_sentence_that_were_sent_are_not_taken_back() -> None:
+    one = told([prose(5_000).replace(".\n\n", ".  \n\n")], Pace(None, LOW, HIGH), size=1)
+    assert one.turns[-1].over
+    assert LOW <= one.words <= HIGH
+
+
+def test_the_plan_written_over_again_gives_way_to_the_next_section() -> None:
+    again = "".join(f"{k} of 4: {TITLES[k - 1]} - 200 words\n" for k in (1, 2, 3, 4))
+    one = told([heading(1) + prose(290) + again + "x", prose(290)])
+    assert one.turns[0].words == "\n\n" + heading(2)
+
+
+# A heading with two counters.
+
+
+@pytest.mark.parametrize(
+    ("garbled", "set_right"),
+    [
+        ("88 of 4: Ice\n\n", "## 4 of 5: Ice\n\n"),
+        (" 88 of 401: 3 of 4 - Ice\n\n", "## 4 of 5: Ice\n\n"),
+        ("88 of 4\n\n", "## 4 of 5\n\n"),
+        (" Ice\n\n", "## 4 of 5: Ice\n\n"),
+    ],
+)
+def test_a_counter_that_the_model_writes_behind_the_gateways_is_taken_out(
+    garbled: str, set_right: str
+) -> None:
+    scant = heading(1) + prose(240) + heading(2) + prose(240) + heading(3) + prose(200)
+    body = prose(180) + "## 5 of 5: Closing words\n\n" + prose(90)
+    clean = garbled.startswith(" Ice")
+    one = told([scant + heading(4), garbled + body, *([] if clean else [body])])
+    assert one.turns[0].words == "\n\n## 4 of 5:"
+    assert set_right in one.text
+    assert "88" not in one.text
+    assert LOW <= one.words <= HIGH
+
+
+def test_a_heading_of_the_models_own_with_two_counters_is_set_right() -> None:
+    own = "## 2 of 4:88 of 4: Sand\n\n"
+    one = told([heading(1) + prose(290) + own + "x", SOUND[SOUND.index(heading(2)) + 18 :]])
+    assert one.turns[0].words == "\n\n" + heading(2)
+    assert "88" not in one.text
+
+
+def test_a_title_with_figures_of_its_own_is_no_second_counter() -> None:
+    titles = ("24/7 Service", "3 of a kind", "Chapter houses", "Closing words")
+    outline = Outline(sections=tuple(Section(title=title) for title in titles))
+    text = "".join(
+        heading(k, title) + prose(290 if k < 4 else 110) for k, title in enumerate(titles, 1)
+    )
+    assert told([text], Pace(outline, LOW, HIGH)).turns == []
+
+
+# The pocket writer's headings say how many sections are left.
+
+
+@pytest.mark.parametrize(
+    ("plan", "met", "following"),
+    [
+        (
+            "Sections: 4\n1 of 4: The tools of tea (3 left) - 294 words\n"
+            "2 of 4: The cost of tea (2 left) - 294 words\n"
+            "3 of 4: The makers of tea (one left) - 294 words\n"
+            "4 of 4: Closing words on tea - 60 words\n",
+            "## 1 of 4: The tools of tea (3 left)\n\n",
+            "## 2 of 4: The cost of tea (2 left)\n\n",
+        ),
+        (
+            "节数：4\n第1节，共4节：从工具看茶道（余3节） - 294字\n"
+            "第2节，共4节：从代价看茶道（余2节） - 294字\n"
+            "第3节，共4节：从人看茶道（余一节） - 294字\n"
+            "第4节，共4节：茶道结语 - 60字\n",
+            "## 第1节，共4节：从工具看茶道（余3节）\n\n",
+            "## 第2节，共4节：从代价看茶道（余2节）\n\n",
+        ),
+    ],
+)
+def test_what_is_left_belongs_to_the_title(plan: str, met: str, following: str) -> None:
+    outline = read_outline(plan, LOW, HIGH)
+    assert outline is not None and outline.sections[-1].closes
+    one = told([met + prose(290), prose(290)], Pace(outline, LOW, HIGH))
+    assert one.turns[0].words == "\n\n" + following

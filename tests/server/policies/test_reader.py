@@ -4,7 +4,7 @@ import pytest
 
 from planner.words import count_words
 from server.policies.headings import Kind
-from server.policies.reader import Met, Reader
+from server.policies.reader import Edge, Met, Reader
 
 TEXT = """# On roads
 
@@ -39,6 +39,10 @@ def shown(text: str, size: int) -> list[tuple[Kind | None, int, int, bool]]:
     return [(met.kind, met.end_chars, met.words, met.parted) for met in met_in(text, size)]
 
 
+def edges(edge: Edge) -> list[tuple[int, int]]:
+    return [(met.end_chars, met.words) for met in met_in(TEXT, 3) if met.edge is edge]
+
+
 def test_what_is_met_does_not_depend_on_the_pieces() -> None:
     whole = shown(TEXT, len(TEXT))
     assert all(shown(TEXT, size) == whole for size in (1, 2, 3, 5, 8, 13, 50))
@@ -54,7 +58,7 @@ def test_paragraphs_end_before_text_and_headings_but_not_in_lists_code_or_after_
 
 
 def test_sentences_end_behind_their_quotes() -> None:
-    ends = [TEXT[:end][-4:] for kind, end, _, _ in shown(TEXT, 3) if kind is None]
+    ends = [TEXT[:end][-4:] for end, _ in edges(Edge.SENTENCE)]
     assert ends == ["one.", 'ey?"', "d...", "are.", "头铺的。", "是吗？”", "人知道。", "les."]
 
 
