@@ -21,7 +21,7 @@ count. Sums are exact (``math.fsum``), so the order of the drafts decides nothin
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from rewards.base import Score
@@ -78,6 +78,31 @@ class Panel:
             ranking=tuple(tally.index for tally in ranked),
             weights=self.weights,
             judged=any(tally.total is not None for tally in tallies),
+        )
+
+    def judge_beside(
+        self, scores: Sequence[Mapping[str, Score]], stopped: Sequence[Mapping[str, Score]]
+    ) -> Verdict:
+        """Ranks drafts by a scale that those stopped before them, with their last scores, still
+        belong to; the verdict is of the others alone.
+
+        Else each draft that is stopped makes small differences between those that are left larger:
+        of two, whichever way a reward leans, z is +1 and -1. Worked numbers, weights 1 and 1, left
+        (length 1.0, quality 2.0) and (0.9, 2.4), stopped (0.2, 2.6): alone both totals are 0;
+        beside the third z are (+0.84, -1.34) and (+0.56, +0.27), so the second wins.
+        Raises ValueError for no draft.
+        """
+        if not scores:
+            raise ValueError("no draft to judge")
+        number = len(scores)
+        endings = [Ending.FINISHED] * number + [Ending.UNFINISHED] * len(stopped)
+        verdict = self.judge([*scores, *stopped], endings)
+        candidates = verdict.candidates[:number]
+        return replace(
+            verdict,
+            candidates=candidates,
+            ranking=verdict.ranking[:number],
+            judged=any(candidate.total is not None for candidate in candidates),
         )
 
     def _normalised(self, scores: Sequence[Mapping[str, Score]]) -> list[dict[str, float]]:

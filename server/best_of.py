@@ -20,7 +20,6 @@ from server.write import write
 
 logger = logging.getLogger(__name__)
 
-_BEHIND = "behind the others when they were compared"
 # A winner is shown in fragments of about this many characters: far fewer than it was written in.
 _SHOWN_CHARS = 512
 
@@ -124,20 +123,21 @@ class Race:
             await self._compare()
         if not self.contest.enough:
             raise next(entry.error for entry in self.contest.entries if entry.error is not None)
-        drafts = [self.contest.draft_of(entry) for entry in self.contest.finished]
-        verdict = self.panel.judge(await self.jury.hear(drafts, self.panel))
-        return endings(self.contest, verdict)
+        finished = self.contest.finished
+        drafts = [self.contest.draft_of(entry) for entry in finished]
+        scores = await self.jury.hear(drafts, self.panel)
+        return endings(self.contest, self.contest.judged(finished, scores, self.panel))
 
     async def _compare(self) -> None:
         """Compares what there is once every candidate has come as far, and stops the worse."""
         while group := self.contest.due():
             drafts = [self.contest.draft_of(entry) for entry in group]
             scores = await self.jury.hear_so_far(drafts, self.panel)
-            verdict = self.panel.judge(scores)
+            verdict = self.contest.judged(group, scores, self.panel)
             losers = self.contest.losers(group, verdict, crowded=self.room.crowded())
-            for entry in losers:
-                entry.drop(_BEHIND)
-            await end(*(self._tasks[entry.index] for entry in losers))
+            for entry, why in losers:
+                entry.drop(why)
+            await end(*(self._tasks[entry.index] for entry, _ in losers))
 
 
 def merged(events: Sequence[Event]) -> Iterator[Event]:

@@ -3,34 +3,28 @@
 Pure: it must not start, stop or await anything; ``best_of`` does, as this says.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from planner.length import Asked
 from rewards import base
-from rewards.partial import hopeless
+from rewards.panel import Panel
+from rewards.partial import (
+    FIRST_LOOK_TOKENS,
+    Pruning,
+    hopeless,
+    next_look_tokens,
+    num_kept,
+    words_left,
+)
 from rewards.verdict import Verdict
 from server.draft import Draft
 from server.events import Candidate, Channel, Ended, Event, Fate, Fragment, Judged, Usage
 from server.rules import Rules
 
-# Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943) at these shares of the asked
-# words: of 8 candidates 4 go on behind the first and 2 behind the second. Speculative Rejection
-# (arXiv 2410.20290) halves too, where memory runs out. docs/best-of.md has what was measured.
-# CROWDED_KEEP_SHARE holds where others wait for places or the KV cache is nearly full.
-CHECK_SHARES = (0.15, 0.4)
-KEEP_SHARE, CROWDED_KEEP_SHARE = 0.5, 0.25
+_PRUNING = Pruning()
+_BEHIND = "behind the others when they were compared"
 _UNASKED_WORDS = 1_000
-# Looks at a draft for what no later text can mend: the next one when it is a fifth longer, so that
-# all looks together cost as much as a few at the end; a look takes 5 ms at 24,000 words. A draft
-# that loops shall not go on for longer than this, though.
-_FIRST_LOOK_TOKENS = 150
-_LOOK_GROWTH = 0.2
-_MOST_UNSEEN_TOKENS = 1_000
-# A draft may turn to words that are written in fewer tokens; and the first words of an answer tell
-# nothing of that, for much of them may be held back.
-_SPARE, _TELLING_WORDS = 1.5, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +40,8 @@ class BestOf:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One candidate while it is written. ``error`` is what it failed of."""
+    """One candidate while it is written. ``error`` is what it failed of; ``scores`` what the
+    rewards said of it when they were last asked."""
 
     index: int
     draft: Draft
@@ -57,8 +52,9 @@ class Entry:
     ended: Ended | None = None
     events: list[Event] = field(default_factory=list)
     texts: dict[Channel, list[str]] = field(default_factory=lambda: {each: [] for each in Channel})
-    next_look_tokens: float = _FIRST_LOOK_TOKENS
+    next_look_tokens: float = FIRST_LOOK_TOKENS
     num_passed: int = 0
+    scores: Mapping[str, base.Score] = field(default_factory=dict)
 
     @property
     def words(self) -> int:
@@ -124,7 +120,7 @@ class Contest:
         self.entries = tuple(Entry(index=at, draft=Draft(self.rules)) for at in drafts)
         asked = self.rules.asked.range
         target_words = sum(asked) / 2 if asked else _UNASKED_WORDS
-        shares = CHECK_SHARES if self.wish.prune else ()
+        shares = _PRUNING.checks if self.wish.prune else ()
         self._check_words = tuple(target_words * share for share in shares)
 
     @property
@@ -162,12 +158,14 @@ class Contest:
         over = entry.fate is not Fate.WRITING
         if over or not self.wish.prune or tokens < entry.next_look_tokens:
             return None
-        entry.next_look_tokens = tokens + min(tokens * _LOOK_GROWTH, _MOST_UNSEEN_TOKENS)
+        entry.next_look_tokens = next_look_tokens(tokens)
         others = sum(one.competes for one in self.entries if one is not entry)
         if others < self.kept:
             return None
         draft = self.draft_of(entry)
-        return hopeless(draft, draft.asked, words_max_left=_words_left(entry))
+        one = entry.draft
+        left = words_left(entry.words, one.answer_tokens, one.tokens_left)
+        return hopeless(draft, draft.asked, words_max_left=left)
 
     def passes(self, entry: Entry) -> bool:
         """Whether a candidate has just come as far as the next comparison."""
@@ -178,31 +176,43 @@ class Contest:
         return True
 
     def due(self) -> tuple[Entry, ...]:
-        """The candidates to compare now: those that are written, once each has come as far. One
+        """The candidates to compare now: those that are written, once most have come as far. One
         that has finished costs nothing more, and stays."""
         writing = tuple(entry for entry in self.entries if entry.fate is Fate.WRITING)
         if self._num_compared == len(self._check_words) or not writing:
             return ()
-        if any(entry.num_passed <= self._num_compared for entry in writing):
+        passed = sum(entry.num_passed > self._num_compared for entry in writing)
+        if not _PRUNING.is_due(passed, len(writing)):
             return ()
         self._num_compared += 1
         return writing if len(writing) > self.kept else ()
 
+    def judged(
+        self, group: Sequence[Entry], scores: Sequence[Mapping[str, base.Score]], panel: Panel
+    ) -> Verdict:
+        """The verdict on a group, by a scale that the candidates stopped before it belong to."""
+        for entry, told in zip(group, scores, strict=True):
+            entry.scores = told
+        ours = {entry.index for entry in group}
+        others = [entry.scores for entry in self.entries if entry.index not in ours]
+        return panel.judge_beside(scores, [told for told in others if told])
+
     def losers(
         self, group: Sequence[Entry], verdict: Verdict, *, crowded: bool = False
-    ) -> list[Entry]:
-        """Of a group that was compared: those to stop. Nobody is, where no reward had a say; and
-        who has ended meanwhile is no longer of the group.
+    ) -> list[tuple[Entry, str]]:
+        """Of a group that was compared: those to stop, and why. Nobody is, where no reward had a
+        say; and who has ended meanwhile is no longer of the group.
 
         Worked number: of 8, to show 1: the last 4; crowded, the last 6.
         """
         for entry, judged in zip(group, verdict.candidates, strict=True):
             entry.score = judged.total
-        ranked = [group[at] for at in verdict.ranking if group[at].fate is Fate.WRITING]
+        ranked = [at for at in verdict.ranking if group[at].fate is Fate.WRITING]
         if not verdict.judged:
             return []
-        keep_share = CROWDED_KEEP_SHARE if crowded else KEEP_SHARE
-        return ranked[max(self.kept, math.ceil(keep_share * len(ranked))) :]
+        keep_share = _PRUNING.crowded_keep_share if crowded else _PRUNING.keep_share
+        behind = ranked[max(self.kept, num_kept(len(ranked), keep_share)) :]
+        return [(group[at], f"{_BEHIND}: {verdict.candidates[at].reason}") for at in behind]
 
 
 def winners(contest: Contest, verdict: Verdict) -> tuple[tuple[Entry, Judged], ...]:
@@ -240,17 +250,6 @@ def _silence(raw: Mapping[str, base.Score]) -> str:
         for name, score in raw.items()
         if score.value is None
     )
-
-
-def _words_left(entry: Entry) -> float | None:
-    """How many words a draft can still have at most; None while nobody can tell.
-
-    Worked number: 300 words in 400 tokens, 1,000 tokens left: 1,000 * 300 / 400 * 1.5 = 1,125.
-    """
-    if entry.words < _TELLING_WORDS:
-        return None
-    words_per_token = entry.words / entry.draft.answer_tokens
-    return entry.draft.tokens_left * words_per_token * _SPARE
 
 
 def _range(asked: Asked) -> base.Asked | None:

@@ -16,30 +16,6 @@ _CHAT = (
 )
 
 
-def save_tokenizer(folder: Path, *, chat: bool) -> int:
-    """A byte-level BPE of 320 entries; the size of its vocabulary."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([TEXT], trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>"
-    )
-    if chat:
-        fast.chat_template = _CHAT
-    fast.save_pretrained(folder)
-    return len(fast)
-
-
 def save_model(folder: Path, kind: str, vocabulary: int, **config: Any) -> None:
     """Random weights of a small Qwen2: ``kind`` is "CausalLM" or "SequenceClassification"."""
     import torch
@@ -67,7 +43,9 @@ def save_model(folder: Path, kind: str, vocabulary: int, **config: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, small_tokenizer: Callable[..., Any]
+) -> Callable[..., Path]:
     """Makes a checkpoint folder: ``checkpoint("CausalLM")``, ``checkpoint(kind, chat=True)``."""
     import torch
 
@@ -77,7 +55,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(kind: str, *, chat: bool = False, **config: Any) -> Path:
         folder = tmp_path_factory.mktemp(kind)
         settings = {"num_labels": 1, **config} if kind == "SequenceClassification" else config
-        save_model(folder, kind, save_tokenizer(folder, chat=chat), **settings)
+        tokenizer = small_tokenizer(folder, TEXT, chat=_CHAT if chat else None)
+        save_model(folder, kind, len(tokenizer), **settings)
         return folder
 
     return make

@@ -235,3 +235,23 @@ def test_another_order_of_the_drafts_gives_the_same_verdict(
         ]
 
     assert judged(list(range(len(group)))) == judged(order)
+
+
+def test_those_that_are_left_are_judged_by_a_scale_that_the_stopped_still_belong_to() -> None:
+    judge = panel(length=1, quality=2)
+    left = [scores(length=1.0, quality=2.0), scores(length=0.9, quality=2.1)]
+    stopped = [scores(length=0.2, quality=-3.0), scores(length=0.1, quality=1.0)]
+    # Alone any difference is as good as any other, so the weights decide.
+    assert judge.judge(left).ranking == (1, 0)
+    beside = judge.judge_beside(left, stopped)
+    assert beside.ranking == (0, 1)
+    assert [one.place for one in beside.candidates] == [1, 2]
+    assert beside.judged
+    assert judge.judge_beside(left, []) == judge.judge(left)
+
+
+def test_only_those_that_are_left_count_for_whether_anything_was_judged() -> None:
+    silent = scores(quality=None)
+    assert not panel(quality=1).judge_beside([silent, silent], [scores(quality=1.0)]).judged
+    with pytest.raises(ValueError, match="no draft"):
+        panel(quality=1).judge_beside([], [silent])

@@ -2,15 +2,23 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rewards.base import Asked, Draft
+from rewards.base import Asked, Draft, Score
 from rewards.length import Length
 from rewards.panel import Panel
-from rewards.partial import hopeless, running_scores, survivors, tokens_share
+from rewards.partial import (
+    Pruning,
+    hopeless,
+    length_so_far,
+    next_look_tokens,
+    num_kept,
+    running_scores,
+    tokens_share,
+    words_left,
+)
 
 ASKED = Asked(low_words=1_800, high_words=2_200)
 _VOCABULARY = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ("l", "n", "rt")]
@@ -141,47 +149,84 @@ def test_the_running_scores_rank_what_is_there() -> None:
     good = running_scores(draft(prose(300), raw=f"<think>plan</think><answer>{prose(300)}"))
     looping = running_scores(draft("\n\n".join([one] * 4)))
     early = running_scores(draft("", raw="<think>pl"))
-    assert {name: score.value for name, score in good.items()} == {"format": 1.0, "repetition": 1.0}
+    values = {name: score.value for name, score in good.items()}
+    assert values == {"length": None, "format": 1.0, "repetition": 1.0}
     assert early["repetition"].value is None
     verdict = Panel.of(None, ["format", "repetition"]).judge([looping, good, early])
     assert verdict.ranking[0] == 1
     assert verdict.candidates[0].reason == "repeats paragraph 1 3 times"
 
 
+def on_course(words: int, sections: int) -> Draft:
+    """A draft in its second section of so many, the first of ``words`` words."""
+    answer = f"## 1 of {sections}: Mills\n{prose(words)}\n## 2 of {sections}: Boats\n"
+    return Draft(prompt="", answer=answer, reasoning="plan", ended=False, asked=ASKED)
+
+
+def test_the_running_length_is_that_of_what_a_draft_will_become() -> None:
+    # (398 + "of", "Mills") * (1 + 1 + 1 + 1 + 0.4) = 1,760 words: 40 are missing.
+    short, long = length_so_far(on_course(398, 5)), length_so_far(on_course(398, 8))
+    assert short.value == pytest.approx(1_760 / 1_800)
+    assert short.why == "on its way to 1760 words"
+    assert short.parts == {"forecast_words": 1_760}
+    # 400 * 7.4 = 2,960.
+    assert long.value == pytest.approx((4_400 - 2_960) / 2_200)
+    assert length_so_far(on_course(398, 6)) == Score(value=1.0, parts={"forecast_words": 2_160})
+
+
+def test_the_running_length_is_silent_where_nothing_says_it_or_nobody_asked() -> None:
+    asked = replace(draft(prose(2_200)), asked=ASKED)
+    assert length_so_far(asked).value is None
+    assert length_so_far(draft(prose(300))).why == "no length was asked for"
+    # What is too long already becomes no shorter.
+    assert length_so_far(replace(asked, answer=prose(3_300))).value == 0.5
+    assert length_so_far(replace(asked, answer=prose(3_300), ended=True)).value == 0.5
+    assert length_so_far(replace(asked, answer=prose(900), ended=True)).value == 0.5
+
+
+def test_a_draft_on_its_way_past_the_range_ranks_behind_the_others() -> None:
+    group = [running_scores(on_course(398, sections)) for sections in (12, 6, 8)]
+    verdict = Panel.of(None, ["length", "format", "repetition"]).judge(group)
+    assert verdict.ranking == (1, 2, 0)
+    assert verdict.candidates[0].reason == "on its way to 4560 words"
+
+
 @pytest.mark.parametrize(
-    ("totals", "share", "kept"),
-    [
-        ([0.1, 0.9, 0.5], 0.5, (1, 2)),
-        ([0.5, 0.5, 0.5, 0.5], 0.5, (0, 1)),
-        ([3, 1, 2], 1 / 3, (0,)),
-        ([1.0], 0.01, (0,)),
-        ([0.0] * 10, 0.1, (0,)),
-        ([1, 2], 1, (0, 1)),
-        ([-math.inf, -1.0], 0.5, (1,)),
-        ([], 0.5, ()),
-    ],
+    ("number", "share", "kept"),
+    [(3, 0.5, 2), (8, 0.5, 4), (8, 0.25, 2), (1, 0.01, 1), (10, 0.1, 1), (2, 1, 2), (0, 0.5, 0)],
 )
-def test_the_better_share_goes_on(totals: list[float], share: float, kept: tuple[int, ...]) -> None:
-    assert survivors(totals, share) == kept
+def test_the_better_share_goes_on_rounded_up(number: int, share: float, kept: int) -> None:
+    assert num_kept(number, share) == kept
 
 
 @pytest.mark.parametrize("share", [0.0, 1.1, -1.0, math.nan])
 def test_a_share_that_keeps_none_or_more_than_all_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="keep_share"):
-        survivors([1.0], share)
+        num_kept(1, share)
 
 
-def test_a_total_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ValueError, match="no number"):
-        survivors([1.0, math.nan])
+@pytest.mark.parametrize("checks", [(0.5, 0.5), (0.5, 0.2), (0.0,), (1.0,)])
+def test_checks_that_do_not_rise_within_a_draft_are_refused(checks: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="must rise between 0 and 1"):
+        Pruning(checks=checks)
 
 
-@given(totals=st.lists(st.floats(allow_nan=False), min_size=1), share=st.floats(0.01, 1))
-def test_no_draft_is_dropped_for_a_worse_one(totals: list[float], share: float) -> None:
-    kept = survivors(totals, share)
-    assert 1 <= len(kept) <= len(totals)
-    dropped = [total for index, total in enumerate(totals) if index not in kept]
-    assert max(dropped, default=-math.inf) <= min(totals[index] for index in kept)
+@pytest.mark.parametrize(
+    ("passed", "writing", "due"), [(8, 8, True), (6, 8, True), (5, 8, False), (1, 1, True)]
+)
+def test_a_comparison_is_due_once_most_drafts_have_come_as_far(
+    passed: int, writing: int, due: bool
+) -> None:
+    assert Pruning(quorum=0.75).is_due(passed, writing) == due
+
+
+def test_looks_are_a_fifth_apart_and_at_most_a_thousand_tokens() -> None:
+    assert [next_look_tokens(tokens) for tokens in (150, 10_000)] == [180, 11_000]
+
+
+def test_what_a_draft_can_still_have_is_reckoned_by_its_tokens_so_far() -> None:
+    assert words_left(300, 400, 1_000) == 1_125
+    assert words_left(99, 120, 1_000) is None
 
 
 def test_halving_saves_what_the_arithmetic_says() -> None:

@@ -7,6 +7,7 @@ import pytest
 from planner.length import NOTHING, Asked
 from rewards.base import Score, abstained
 from rewards.panel import Panel
+from rewards.partial import Pruning
 from rewards.verdict import Verdict
 from server.contest import BestOf, Contest, Entry, all_told, endings, winners
 from server.engine.base import End, Text
@@ -14,6 +15,8 @@ from server.events import CarriedOn, Channel, Fate, Fragment
 from server.rules import Rules
 
 ASKED = Asked(low_words=900, high_words=1_100, source="field")
+# Of the middle of that range, and of the thousand words that stand for none.
+CHECKS = [round(1_000 * share) for share in Pruning().checks]
 _LETTERS = str.maketrans("0123456789", "abcdefghij")
 BEGIN = "<think>\nA plan.\n</think>\n<answer>\n"
 
@@ -57,6 +60,10 @@ def verdict(*totals: float | None) -> Verdict:
     return Panel(weights={"r": 1.0}).judge(scores)
 
 
+def stopped(losers: Sequence[tuple[Entry, str]]) -> list[int]:
+    return [entry.index for entry, _ in losers]
+
+
 def indices(entries: Sequence[Entry]) -> list[int]:
     return [entry.index for entry in entries]
 
@@ -64,13 +71,13 @@ def indices(entries: Sequence[Entry]) -> list[int]:
 # Comparing.
 
 
-def test_candidates_are_compared_once_all_that_are_written_have_come_as_far() -> None:
+def test_candidates_are_compared_once_most_that_are_written_have_come_as_far() -> None:
     group = contest(3)
     first, second, third = group.entries
     for entry in (first, second):
-        write(entry, BEGIN + words(149))
+        write(entry, BEGIN + words(CHECKS[0] - 1))
         assert not group.passes(entry)
-        write(entry, words(1, 149))
+        write(entry, words(1, CHECKS[0] - 1))
         assert group.passes(entry)
         assert not group.passes(entry)
         assert group.due() == ()
@@ -80,25 +87,35 @@ def test_candidates_are_compared_once_all_that_are_written_have_come_as_far() ->
     assert group.due() == ()
 
 
-@pytest.mark.parametrize(("asked", "checks"), [(ASKED, [150, 400]), (NOTHING, [150, 400])])
+def test_one_that_thinks_without_end_keeps_nobody_waiting() -> None:
+    group = contest(4)
+    for entry in group.entries[:3]:
+        assert group.due() == ()
+        write(entry, BEGIN + words(CHECKS[0]))
+        assert group.passes(entry)
+    assert indices(group.due()) == [0, 1, 2, 3]
+    assert group.due() == ()
+
+
+@pytest.mark.parametrize("asked", [ASKED, NOTHING])
 def test_they_are_compared_at_shares_of_what_was_asked_or_of_a_thousand_words(
-    asked: Asked, checks: list[int]
+    asked: Asked,
 ) -> None:
     group = contest(2, asked=asked)
     passed = []
     for entry in group.entries:
         write(entry, BEGIN.rstrip())
-        for count in range(500):
+        for count in range(1_000):
             write(entry, words(1, count))
             if group.passes(entry):
                 passed.append(entry.words)
-    assert passed == checks * 2
+    assert passed == CHECKS * 2
 
 
 def test_nobody_is_compared_with_nobody_or_where_all_will_be_shown() -> None:
     group = contest(2, kept=2)
     for entry in group.entries:
-        write(entry, BEGIN + words(200))
+        write(entry, BEGIN + words(CHECKS[0]))
         assert group.passes(entry)
     assert group.due() == ()
     for entry in group.entries:
@@ -107,18 +124,33 @@ def test_nobody_is_compared_with_nobody_or_where_all_will_be_shown() -> None:
     assert contest(2, prune=False).due() == ()
 
 
-def test_the_worse_half_loses_and_in_a_crowd_three_of_four() -> None:
+def test_the_worst_lose_and_in_a_crowd_three_of_four() -> None:
     group = contest(8)
     found = verdict(3, 1, 4, 1.5, 9, 2, 6, 5)
-    assert indices(group.losers(group.entries, found)) == [0, 5, 3, 1]
-    assert indices(group.losers(group.entries, found, crowded=True)) == [6, 7, 2, 0, 5, 3, 1][1:]
+    losers = group.losers(group.entries, found)
+    # Of 8 six tenths go on, rounded up.
+    assert stopped(losers) == [5, 3, 1]
+    assert losers[0][1] == "behind the others when they were compared: r 7 below the winner's"
+    assert stopped(group.losers(group.entries, found, crowded=True)) == [7, 2, 0, 5, 3, 1]
     assert group.entries[4].score == found.candidates[4].total
+
+
+def test_those_that_are_left_are_judged_beside_those_that_were_stopped() -> None:
+    group, panel = contest(4), Panel(weights={"r": 1.0, "s": 2.0})
+    told = [{"r": Score(value=r), "s": Score(value=s)} for r, s in ((10, 2), (9, 2.1), (2, -30))]
+    first, second, third, _ = group.entries
+    assert group.judged([first, second, third], told, panel).ranking == (0, 1, 2)
+    third.drop("behind")
+    # Alone the second would win: any difference is as good as any other between two.
+    assert panel.judge(told[:2]).best == 1
+    verdict = group.judged([first, second], told[:2], panel)
+    assert (verdict.ranking, len(verdict.candidates)) == ((0, 1), 2)
 
 
 def test_as_many_stay_as_are_shown() -> None:
     group = contest(4, kept=3)
     found = verdict(3, 1, 4, 2)
-    assert indices(group.losers(group.entries, found, crowded=True)) == [1]
+    assert stopped(group.losers(group.entries, found, crowded=True)) == [1]
 
 
 def test_nobody_loses_where_no_reward_has_an_opinion() -> None:
@@ -127,12 +159,12 @@ def test_nobody_loses_where_no_reward_has_an_opinion() -> None:
 
 
 def test_who_ended_while_the_judges_thought_leaves_the_others_their_places() -> None:
-    group = contest(4)
-    found = verdict(4, 3, 2, 1)
+    group = contest(5)
+    found = verdict(5, 4, 3, 2, 1)
     group.entries[0].fail(ValueError())
     group.entries[1].fail(ValueError())
-    # Of the two that are left, the better goes on.
-    assert indices(group.losers(group.entries, found)) == [3]
+    # Of the three that are left, the better two go on.
+    assert stopped(group.losers(group.entries, found)) == [4]
 
 
 # Stopping at once.

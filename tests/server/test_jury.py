@@ -87,7 +87,7 @@ async def test_drafts_under_way_are_heard_without_what_only_an_end_shows() -> No
     jury = Jury(rewards={"chars": Chars()}, judges={"down": Down(raises=False)})
     drafts = [Draft(prompt="", answer="One. Two.", raw="<think>a</think><answer>One. Two.")] * 2
     scores = await jury.hear_so_far(drafts, jury.panel({"down": 1, "chars": 1}))
-    assert sorted(scores[0]) == ["down", "format", "repetition"]
+    assert sorted(scores[0]) == ["down", "format", "length", "repetition"]
     assert scores[0]["format"].value == 1.0
     without = await jury.hear_so_far(drafts, jury.panel({"chars": 1}))
     assert "down" not in without[0]
