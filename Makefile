@@ -7,6 +7,8 @@ MODEL ?= pocket
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+# Tests without an engine run on every core; PARALLEL= runs them one after another.
+PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 
 # Which engine fits this machine: cuda (NVIDIA driver there), cpu (Linux), transformers (the rest).
 ENGINE_BUILD ?= $(shell \
@@ -70,11 +72,11 @@ check: install ## format, lint, types, import contracts, habits
 	@$(BIN)/python -m pytest -q tests/test_habits.py
 
 test: install ## every test, engines included, and 100 % branch coverage of what needs none
-	@$(BIN)/python -m pytest -q -m "not engine" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -q -m "not engine" $(PARALLEL) --cov --cov-report=term-missing:skip-covered
 	@$(BIN)/python -m pytest -q -m engine
 
 test-fast: install ## the inner loop: under a minute, no engine
-	@$(BIN)/python -m pytest -q -m "not engine"
+	@$(BIN)/python -m pytest -q -m "not engine" $(PARALLEL)
 
 format: install ## format and fix what can be fixed
 	@$(BIN)/ruff format .

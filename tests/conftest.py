@@ -119,7 +119,9 @@ class Printed(io.StringIO):
 def _build(
     plays: tuple[Play, ...], build: Callable[[], Engine] | None, given: dict[str, Any]
 ) -> tuple[FastAPI, ScriptedEngine, CollectorRegistry, Settings]:
-    settings = Settings(**{"engine": "scripted", "port": 0, "shutdown_grace_s": 5.0, **given})
+    settings = Settings(
+        **{"engine": "scripted", "port": 0, "shutdown_grace_s": 5.0, "drafts": "memory", **given}
+    )
     card = Card(
         model=settings.served_model_name or "scripted",
         window_tokens=settings.max_model_len or 32_768,
@@ -206,7 +208,12 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[1],
-            env={"PATH": os.environ["PATH"], "LONGHAND_ENGINE": "scripted", **environ},
+            env={
+                "PATH": os.environ["PATH"],
+                "LONGHAND_ENGINE": "scripted",
+                "LONGHAND_DRAFTS": "memory",
+                **environ,
+            },
         )
         # A bound on every read from it.
         self._watchdog = threading.Timer(15, self._process.kill)
@@ -231,6 +238,36 @@ class Process:
         self._watchdog.cancel()
         self._process.kill()
         self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer() -> Callable[..., Any]:
+    """Saves a byte-level BPE of 320 entries: ``small_tokenizer(folder, text)``, as transformers
+    has it; with ``chat`` it has a chat template."""
+    return _small_tokenizer
+
+
+def _small_tokenizer(folder: Path, text: str, *, chat: str | None = None) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([text], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>"
+    )
+    if chat is not None:
+        fast.chat_template = chat
+    fast.save_pretrained(folder)
+    return fast
 
 
 @pytest.fixture

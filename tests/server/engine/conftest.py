@@ -24,33 +24,10 @@ LEARNT = (
 WINDOW_TOKENS = 2048
 
 
-def _tokenizer(directory: Path) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    # The first text alone: in the second one more characters are spread over several tokens.
-    tokenizer.train_from_iterator(LEARNT[:1], trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>"
-    )
-    fast.save_pretrained(directory)
-    return fast
-
-
-def _learn(directory: Path, window: Mapping[str, Any]) -> None:
+def _learn(directory: Path, tokenizer: Any, window: Mapping[str, Any]) -> None:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    tokenizer = _tokenizer(directory)
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -81,7 +58,9 @@ def _learn(directory: Path, window: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, small_tokenizer: Callable[..., Any]
+) -> Callable[[str], Path]:
     """The directory of a checkpoint by name: ``plain``, ``sliding`` or ``pocket``."""
     import torch
 
@@ -97,7 +76,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
             window = {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}
-            _learn(made[name], window if name == "sliding" else {})
+            # The first text alone: in the second more characters are spread over several tokens.
+            tokenizer = small_tokenizer(made[name], LEARNT[0])
+            _learn(made[name], tokenizer, window if name == "sliding" else {})
         return made[name]
 
     return find

@@ -8,10 +8,20 @@ import pytest
 
 from server.engine.base import Sampling
 
-torch = pytest.importorskip("torch")
-sampling: Any = pytest.importorskip("server.engine.local_sampling")
+torch: Any = None
+sampling: Any = None
 
 pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(autouse=True, scope="module")
+def libraries() -> None:
+    """Imported when a test of these runs: torch takes a second and more, and most runs have none
+    of them."""
+    global torch, sampling
+    torch = pytest.importorskip("torch")
+    sampling = pytest.importorskip("server.engine.local_sampling")
+
 
 GONE = -math.inf
 

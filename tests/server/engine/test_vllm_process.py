@@ -19,6 +19,8 @@ import httpx
 import psutil
 import pytest
 
+from server.machine import has_gpu
+
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 START_S = 150.0
@@ -108,6 +110,12 @@ def joined(frames: list[dict[str, Any]], field: str) -> str:
     return "".join(
         choice["delta"].get(field) or "" for frame in frames for choice in frame.get("choices", [])
     )
+
+
+def test_the_scheduler_and_its_one_rank_are_one_process(server: Server) -> None:
+    if has_gpu():
+        pytest.skip("with a GPU vLLM decides")
+    assert len(engine_processes(server.process)) == 1
 
 
 def test_a_greedy_stream_and_the_whole_answer_are_the_same_and_show_no_tag(server: Server) -> None:
@@ -294,6 +302,7 @@ def test_two_tensor_parallel_ranks_write_the_same_greedy_beginning(server: Serve
     alone = server.ask(**wishes)
     with launched("--tensor-parallel-size", "2") as pair:
         together = pair.ask(**wishes)
+        assert len(engine_processes(pair.process)) >= 3
     assert together["usage"]["completion_tokens"] == alone["usage"]["completion_tokens"] == 64
     # The ranks add up in another order, so near-ties may fall otherwise further on.
     start = alone["choices"][0]["message"].get("reasoning", "")[:40]
