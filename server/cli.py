@@ -3,13 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server import __version__, logs, machine
 from server.errors import CannotServe
-from server.settings import Settings, environment, export, load
+from server.pen.address import CLIENT_VARIABLES, KEY_VARIABLE
+from server.settings import PREFIX, Settings, environment, export, load
 
 if TYPE_CHECKING:
     from server.app import Serving
@@ -25,16 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         from rewards.training.command import main as train_reward
 
         return train_reward(given[1:])
+    if given[:1] in (["write"], ["drafts"]):
+        from server.pen.command import main as pen
+
+        return pen(given, environment())
     arguments = _parser().parse_args(given)
     if arguments.command == "version":
         sys.stdout.write(f"longhand {__version__}\n")
         return 0
     try:
         flags = {name: getattr(arguments, name) for name in _FLAGS}
-        settings = load(
-            {name: value for name, value in flags.items() if value is not None},
-            config=arguments.config,
-            environ=environment(),
+        settings = _settings(
+            {name: value for name, value in flags.items() if value is not None}, arguments.config
         )
         if arguments.command == "plan":
             return _plan(settings, arguments)
@@ -57,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     # Its options are its own affair, --help included: ``main`` passes them on unread.
     commands.add_parser("train-reward", help="train a quality model on pairs of drafts")
+    commands.add_parser("write", help="have a text written by a server")
+    commands.add_parser("drafts", help="list, show, resume, cancel, remove, export stored drafts")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -109,6 +114,24 @@ def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
         write=sys.stdout.write,
     )
+
+
+def _settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
+    """From all sources, less the variables that are for ``longhand write``.
+
+    Raises:
+        CannotServe: as ``load``; or there is a key for that and none for the server: one letter
+            away is the setting that was meant, and without it anybody would be served.
+    """
+    environ = environment()
+    ours = {name: text for name, text in environ.items() if name not in CLIENT_VARIABLES}
+    settings = load(flags, config=config, environ=ours)
+    if KEY_VARIABLE in environ and not settings.api_keys:
+        raise CannotServe(
+            f"{KEY_VARIABLE} is what `longhand write` sends; the keys that a server asks for are "
+            f"{PREFIX}API_KEYS, and there are none"
+        )
+    return settings
 
 
 def _share_metrics(directory: Path | None) -> None:

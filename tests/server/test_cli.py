@@ -111,6 +111,20 @@ def test_what_cannot_work_is_one_sentence_and_2(
     assert longhand("serve", *argv, **environ) == (2, "", f"longhand: {sentence}\n")
 
 
+def test_what_the_environment_says_to_clients_is_no_setting(longhand: Any) -> None:
+    told = {"LONGHAND_URL": "http://there", "LONGHAND_API_KEY": "k1", "LONGHAND_API_KEYS": "k1"}
+    assert longhand("check", "--engine", "scripted", **told)[0] == 0
+
+
+def test_a_key_for_clients_where_the_servers_are_missing_refuses_the_start(longhand: Any) -> None:
+    assert longhand("serve", "--engine", "scripted", LONGHAND_API_KEY="k1") == (
+        2,
+        "",
+        "longhand: LONGHAND_API_KEY is what `longhand write` sends; the keys that a server asks "
+        "for are LONGHAND_API_KEYS, and there are none\n",
+    )
+
+
 def test_an_unknown_setting_in_the_file_refuses_the_start(longhand: Any, tmp_path: Path) -> None:
     config = tmp_path / "longhand.toml"
     config.write_text("max_runing = 3\n", encoding="utf-8")
