@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from planner.brief import Brief
 from planner.budget import DoesNotFit, split_window
+from planner.outline import Outline
+from planner.outline_request import AskOutline
 from planner.plan import Plan
 from rewards.panel import Panel
-from rewards.weights import BadWeights
 from server.best_of import ROOM_FOR_ALL, Race, Room
 from server.contest import BestOf, Contest
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
@@ -17,8 +18,9 @@ from server.errors import BadRequest, ContextTooLong
 from server.events import Choice
 from server.jury import Jury
 from server.layout import Layout
-from server.policies.assembly import policies_for
-from server.rules import ENGINE_STOPS, Rules
+from server.outliner import Outliner
+from server.policies.assembly import wants_outline
+from server.rules import ENGINE_STOPS, Rules, rules_of
 from server.tasks import end
 from server.write import write
 
@@ -47,13 +49,15 @@ class Order:
 class Commission:
     """Work ready to start: one job per draft, and the rules they share.
 
-    contest, panel: there where the drafts are candidates, of which the best are shown.
+    contest, panel: there where the drafts are candidates, of which the best are shown. outline: the
+    one that a model was asked for.
     """
 
     jobs: tuple[Job, ...]
     rules: Rules
     contest: Contest | None = None
     panel: Panel | None = None
+    outline: Outline | None = None
 
     @property
     def choices(self) -> int:
@@ -69,18 +73,23 @@ class Commission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """Accepts work for one engine, laid out by one layout, and writes it."""
+    """Accepts work for one engine, laid out by one layout, and writes it.
+
+    asks_outline: when an outline is asked for. outliner: who is asked where there is no thinking.
+    """
 
     engine: Engine
     layout: Layout
     jury: Jury = field(default_factory=Jury)
+    asks_outline: AskOutline = "off"
+    outliner: Outliner | None = None
 
     async def accept(self, brief: Brief, order: Order) -> Commission:
         """Plans a conversation's next turn; every check that needs no engine is done here.
 
         Raises:
             ContextTooLong: the prompt does not fit the window; the message has the numbers.
-            BadRequest: a token id outside the vocabulary; weights that are no weights.
+            BadRequest: a token id outside the vocabulary.
             EngineUnavailable: no tokenizer yet.
         """
         _check_token_ids(order.sampling, self.engine.card.vocabulary_tokens)
@@ -95,23 +104,31 @@ class Answerer:
             stop=ENGINE_STOPS,
             priority=order.priority,
         )
-        rules = _rules(laid.plan, order)
+        outline = await self._outline(brief, laid.plan)
+        rules = rules_of(
+            laid.plan, order.stops, outline=outline, asks_outline=self.asks_outline != "off"
+        )
         contest = None
         if order.best_of is not None:
             task = brief.messages[-1].content
             contest = Contest(prompt=task, rules=rules, wish=order.best_of, kept=order.n)
         return Commission(
-            jobs=_copies(job, order.drafts), rules=rules, contest=contest, panel=panel
+            jobs=_copies(job, order.drafts),
+            rules=rules,
+            contest=contest,
+            panel=panel,
+            outline=outline,
         )
 
-    def _panel(self, wish: BestOf | None) -> Panel | None:
-        if wish is None:
+    async def _outline(self, brief: Brief, plan: Plan) -> Outline | None:
+        """An outline for an answer that is paced and long, and written without thinking."""
+        asks = self.asks_outline == "always" and not plan.thinking
+        if self.outliner is None or not asks or not wants_outline(plan.control, plan.asked):
             return None
-        try:
-            return self.jury.panel(wish.weights)
-        except BadWeights as error:
-            field = f"writing.rewards.{error.field}" if error.field else "writing.rewards"
-            raise BadRequest(f"{field}: {error}", param=field) from None
+        return await self.outliner.outline(brief, plan.asked)
+
+    def _panel(self, wish: BestOf | None) -> Panel | None:
+        return None if wish is None else self.jury.panel(wish.weights)
 
     async def accept_raw(
         self, prompts: Sequence[str | tuple[int, ...]], order: Order, *, max_tokens: int
@@ -209,19 +226,6 @@ def _steered(brief: Brief, sampling: Sampling) -> Brief:
     if brief.length_control is not None or not (sampling.ignore_eos or sampling.min_tokens):
         return brief
     return replace(brief, length_control="off", loop_guard=False)
-
-
-def _rules(plan: Plan, order: Order) -> Rules:
-    """What the plan says, as a draft keeps to it; only a paced draft outgrows its window."""
-    return Rules(
-        max_tokens=plan.budget.total_tokens,
-        reasoning_tokens=plan.budget.reasoning_tokens,
-        thinking=plan.thinking,
-        stops=order.stops,
-        policies=policies_for(control=plan.control, asked=plan.asked, loop_guard=plan.loop_guard),
-        asked=plan.asked,
-        paged=plan.control == "pace",
-    )
 
 
 def _copies(job: Job, n: int) -> tuple[Job, ...]:

@@ -23,13 +23,15 @@ from server.layout import Layout
 from server.limits import Admission, BodyLimit
 from server.machine import has
 from server.metrics import Measured, Metrics
+from server.outliner import Outliner
 from server.predictor import Predictor
 from server.quality import QualityModel, quality_judge
-from server.routes import chat, completions, health, models, plan, refusals
+from server.routes import chat, completions, drafts, health, models, plan, refusals, responses
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
 from server.routes.service import Defaults, Service
 from server.settings import Settings
+from server.shelving import opened, shelf
 from server.wire.chat import Candidates, Efforts
 
 # Where neither the settings nor a checkpoint say otherwise: LongWriter-Zero's model card.
@@ -169,9 +171,11 @@ def create_app(
         on_health=lambda health: metrics.engine_up.set(health is Health.READY),
     )
 
+    service = _service(settings, serving, engine, metrics)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with engine:
+        async with engine, opened(service.shelf):
             yield
 
     app = FastAPI(
@@ -180,8 +184,8 @@ def create_app(
         summary="An OpenAI-compatible server for writing at length",
         lifespan=lifespan,
     )
-    app.state.service = _service(settings, serving, engine, metrics)
-    for module in (chat, completions, plan, models, health, metrics_route):
+    app.state.service = service
+    for module in (chat, completions, responses, drafts, plan, models, health, metrics_route):
         app.include_router(module.router)
     refusals.install(app)
     # The last one added is the outermost: measure everything, check the key, then the size.
@@ -201,29 +205,43 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
     )
     jury = _jury(settings, metrics)
     layout = _layout(settings, serving, engine)
+    timeout_s = settings.ask_outline_timeout_s
+    desk = Desk(
+        answerer=Answerer(
+            engine=engine,
+            layout=layout,
+            jury=jury,
+            asks_outline=settings.ask_outline,
+            outliner=Outliner(engine=engine, prompter=serving.prompter, timeout_s=timeout_s),
+        ),
+        admission=admission,
+        metrics=metrics,
+        pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
+    )
+    defaults = _defaults(settings, serving, jury)
     return Service(
         engine=engine,
-        desk=Desk(
-            answerer=Answerer(engine=engine, layout=layout, jury=jury),
-            admission=admission,
-            metrics=metrics,
-            pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
-        ),
+        desk=desk,
         metrics=metrics,
-        defaults=Defaults(
-            temperature=serving.temperature,
-            top_p=serving.top_p,
-            max_n=min(settings.max_n, settings.max_running),
-            candidates=_candidates(settings, jury),
-            reasoning_field=settings.reasoning_field,
-            efforts=Efforts(
-                minimal=settings.reasoning_tokens_minimal,
-                low=settings.reasoning_tokens_low,
-                medium=settings.reasoning_tokens_medium,
-                high=settings.reasoning_tokens_high,
-            ),
-        ),
+        defaults=defaults,
         created=time.time_ns() // 1_000_000_000,
+        shelf=shelf(settings, engine, desk, defaults),
+    )
+
+
+def _defaults(settings: Settings, serving: Serving, jury: Jury) -> Defaults:
+    return Defaults(
+        temperature=serving.temperature,
+        top_p=serving.top_p,
+        max_n=min(settings.max_n, settings.max_running),
+        candidates=_candidates(settings, jury),
+        reasoning_field=settings.reasoning_field,
+        efforts=Efforts(
+            minimal=settings.reasoning_tokens_minimal,
+            low=settings.reasoning_tokens_low,
+            medium=settings.reasoning_tokens_medium,
+            high=settings.reasoning_tokens_high,
+        ),
     )
 
 
@@ -239,6 +257,7 @@ def _candidates(settings: Settings, jury: Jury) -> Candidates:
         drafts=settings.best_of,
         max_drafts=max_drafts,
         weights=jury.weights,
+        rewards=jury.names,
         progress_s=settings.progress_s,
         heartbeat_s=settings.heartbeat_s,
     )
@@ -267,14 +286,10 @@ def _judges(settings: Settings) -> dict[str, Judge]:
 
 
 def _layout(settings: Settings, serving: Serving, engine: Supervised) -> Layout:
-    predictor = None
-    if settings.predict_length:
-        predictor = Predictor(
-            engine=engine,
-            prompter=serving.prompter,
-            timeout_s=settings.predict_length_timeout_s,
-        )
-    return Layout(engine=engine, prompter=serving.prompter, predictor=predictor)
+    prompter, timeout_s = serving.prompter, settings.predict_length_timeout_s
+    predictor = Predictor(engine=engine, prompter=prompter, timeout_s=timeout_s)
+    asked = predictor if settings.predict_length else None
+    return Layout(engine=engine, prompter=prompter, predictor=asked)
 
 
 def _keys(settings: Settings) -> Keys:

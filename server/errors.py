@@ -12,6 +12,11 @@
      +- Overloaded           503  the queue is full
      +- EngineUnavailable    503  loading, restarting or shut down; nothing was written
      +- EngineDied           503  it went in the middle of a draft
+     +- StoreUnavailable     503  drafts cannot be stored or read now
+     +- LeaseLost            409  another gateway writes the draft, or it is over
+     +- DraftCancelled       409  somebody cancelled the draft that is read
+     +- DraftInterrupted     503  the draft is kept; it goes on later, or elsewhere
+     +- KeyReused            422  an Idempotency-Key came again with another body
      +- Internal             500  a fault of ours
 
 Status, type and code follow OpenAI's error table (platform.openai.com/docs/guides/error-codes).
@@ -125,6 +130,48 @@ class EngineDied(EngineUnavailable):
     """The engine ended while it was writing."""
 
     default_code = "engine_died"
+
+
+class StoreUnavailable(LonghandError):
+    """Drafts cannot be stored or read now. ``code`` tells why: "store_unavailable" (away),
+    "store_full", "store_damaged", "store_locked" or "store_too_new"."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "server_error"
+    default_code = "store_unavailable"
+
+
+class LeaseLost(LonghandError):
+    """The draft is over, deleted, or another gateway writes it; nothing was stored."""
+
+    status = HTTPStatus.CONFLICT
+    type = "server_error"
+    default_code = "lease_lost"
+
+
+class DraftCancelled(LonghandError):
+    """Somebody cancelled the draft; what was written till then is kept."""
+
+    status = HTTPStatus.CONFLICT
+    type = "invalid_request_error"
+    default_code = "draft_cancelled"
+
+
+class DraftInterrupted(LonghandError):
+    """Nobody writes the draft now; it is kept, and can be carried on from where it is."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "server_error"
+    default_code = "draft_interrupted"
+
+
+class KeyReused(LonghandError):
+    """An ``Idempotency-Key`` came again with another body (section 2.7 of
+    draft-ietf-httpapi-idempotency-key-header)."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    type = "invalid_request_error"
+    default_code = "idempotency_key_reused"
 
 
 class Internal(LonghandError):

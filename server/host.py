@@ -107,10 +107,13 @@ class Host(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Takes nothing on, lets drafts finish for a while, frees the engine, closes."""
+        """Takes nothing on, lets drafts finish for a while, hands over those that are kept, frees
+        the engine, closes."""
         assert self._watching is not None
         self._watching.cancel()
         await self._drain()
+        if self._service.shelf is not None:
+            await self._service.shelf.scribe.hand_over()
         # Before the connections are closed: what still runs ends with an error event.
         await self._service.engine.stop()
         await super().shutdown(sockets)

@@ -13,6 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import __version__
+from server.draft_metrics import DraftMetrics
 from server.events import Candidate, CarriedOn, Channel, Choice, Ended, Fragment, Progress
 from server.judging_metrics import JudgingMetrics
 
@@ -42,6 +43,7 @@ class Metrics:
         self._requests()
         self._writing()
         self.judging = JudgingMetrics(registry)
+        self.drafts = DraftMetrics(registry)
         self._engine()
 
     def _requests(self) -> None:

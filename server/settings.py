@@ -85,6 +85,14 @@ class Settings(BaseModel):
     predict_length_timeout_s: float = Field(
         10.0, gt=0, description="after which a request goes without such a length, in seconds"
     )
+    ask_outline: Literal["off", "thinking", "always"] = Field(
+        "thinking",
+        description="ask for an outline to pace by where a plan has none: not, at the end of the "
+        "thinking, or also by a call of its own where there is no thinking",
+    )
+    ask_outline_timeout_s: float = Field(
+        60.0, gt=0, description="after which a request goes without that call's, in seconds"
+    )
     reasoning_field: Literal["both", "reasoning", "reasoning_content"] = Field(
         "both", description="name of the reasoning field in answers"
     )
@@ -130,6 +138,36 @@ class Settings(BaseModel):
         30.0, gt=0, description="pause between empty chunks while a draft waits, in seconds"
     )
 
+    drafts: Literal["sqlite", "redis", "memory", "off"] = Field(
+        "sqlite",
+        description="where drafts with `store: true` are kept; `off`: such requests are refused",
+    )
+    drafts_path: Path = Field(
+        Path("longhand-drafts.sqlite"), description="file of the drafts, for `sqlite`"
+    )
+    drafts_url: SecretStr | None = Field(
+        None, description="URL for `redis`; by default redis://127.0.0.1:6379/0"
+    )
+    drafts_ttl_s: float = Field(
+        30 * 24 * 3600.0, ge=0, description="how long a draft is kept, in seconds; 0: for good"
+    )
+    drafts_max_bytes: int = Field(
+        10 * 1024**3, ge=0, description="room for drafts, the longest ended go first; 0: no limit"
+    )
+    drafts_sync: Literal["process", "power"] = Field(
+        "process",
+        description="what stored drafts survive: the end of the process, or a power cut too",
+    )
+    drafts_recover: Literal["carry_on", "mark"] = Field(
+        "carry_on", description="what becomes of drafts found interrupted"
+    )
+    drafts_on_failure: Literal["refuse", "stream"] = Field(
+        "refuse", description="drafts while the store is away: refused, or written all the same"
+    )
+    drafts_lease_s: float = Field(
+        15.0, gt=0, description="after which another gateway takes over drafts, in seconds"
+    )
+
     api_keys: tuple[SecretStr, ...] = Field(
         (), description="keys, or `sha256:` and the hash of one; none: the server is open"
     )
@@ -139,7 +177,7 @@ class Settings(BaseModel):
     )
     max_engine_restarts: int = Field(3, ge=1, description="restarts before the process gives up")
     shutdown_grace_s: float = Field(
-        30.0, ge=0, description="time that running drafts get at SIGTERM, in seconds"
+        900.0, ge=0, description="time that running drafts get at SIGTERM, in seconds"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="log level")
     log_format: Literal["json", "text"] = Field("json", description="form of a log line")

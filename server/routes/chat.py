@@ -4,10 +4,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.answer import Order
+from server.drafts.store import Kind
 from server.routes.desk import Task
-from server.routes.service import caller_name, request_id, service_of
-from server.wire.chat import ChatRequest, to_brief
+from server.routes.kept import Asked
+from server.routes.service import caller_name, request_id, service_of, shelf_for
+from server.routes.work import chat_body, chat_work
+from server.wire.chat import ChatRequest
 from server.wire.encode import Style
 from server.wire.encode_chat import ChatEncoder
 
@@ -18,37 +20,35 @@ router = APIRouter(tags=["writing"])
 async def create_chat_completion(body: ChatRequest, request: Request) -> Response:
     """Write an answer to a conversation, planned first, streamed or whole."""
     service = service_of(request)
-    defaults = service.defaults
     service.check_model(body.model)
     service.metrics.count_unknown(body.unknown)
-    brief = to_brief(body, defaults.efforts)
     head = service.head(request, "chatcmpl")
-    rivals = body.rivals()
-    order = Order(
-        id=head.id,
-        n=body.drafts(defaults.max_n),
-        stops=body.stops(),
-        priority=body.priority or 0,
-        best_of=body.candidates(defaults.candidates),
-        sampling=body.sampling(
-            temperature=defaults.temperature, top_p=defaults.top_p, logprobs=rivals
-        ),
-    )
+    brief, order = chat_work(body, service.defaults, head.id)
     style = Style(
-        reasoning_field=defaults.reasoning_field,
+        reasoning_field=service.defaults.reasoning_field,
         show_reasoning=body.shows_reasoning,
         show_usage=body.wants_usage,
-        show_logprobs=rivals is not None,
+        show_logprobs=order.sampling.logprobs is not None,
         show_progress=body.shows_progress,
     )
-    desk = service.desk
+    desk, caller = service.desk, caller_name(request)
+    headers = {"x-request-id": request_id(request)}
+    shelf = shelf_for(service, request, body.store)
+    if shelf is not None:
+        asked = Asked(
+            kind=Kind.CHAT,
+            head=head,
+            caller=caller,
+            body=chat_body(body, order, brief.reasoning_tokens),
+            drafts=order.drafts,
+            accept=lambda: desk.answerer.accept(brief, order),
+            encoder=lambda head, draft_id: ChatEncoder(head, style, n=order.n, draft_id=draft_id),
+            is_stream=body.wants_stream,
+        )
+        return await shelf.answer(asked, request, headers)
     ticket, commission = await desk.admit(
-        order.drafts, caller_name(request), lambda: desk.answerer.accept(brief, order)
+        order.drafts, caller, lambda: desk.answerer.accept(brief, order)
     )
-    task = Task(
-        commission=commission,
-        ticket=ticket,
-        encoder=ChatEncoder(head, style, n=order.n),
-        headers={"x-request-id": request_id(request)},
-    )
+    encoder = ChatEncoder(head, style, n=order.n)
+    task = Task(commission=commission, ticket=ticket, encoder=encoder, headers=headers)
     return desk.stream(task) if body.wants_stream else await desk.whole(task, request)

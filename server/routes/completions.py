@@ -4,10 +4,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.answer import Order
+from server.answer import Commission
+from server.drafts.store import Kind
 from server.errors import BadRequest
 from server.routes.desk import Task
-from server.routes.service import caller_name, request_id, service_of
+from server.routes.kept import Asked
+from server.routes.service import caller_name, request_id, service_of, shelf_for
+from server.routes.work import completion_body, completion_work
 from server.wire.completions import CompletionRequest
 from server.wire.encode import Style
 from server.wire.encode_completion import CompletionEncoder
@@ -24,17 +27,9 @@ async def create_completion(body: CompletionRequest, request: Request) -> Respon
     service.metrics.count_unknown(body.unknown)
     prompts = body.prompts()
     head = service.head(request, "cmpl")
-    order = Order(
-        id=head.id,
-        n=body.drafts(defaults.max_n),
-        stops=body.stops(),
-        priority=body.priority or 0,
-        sampling=body.sampling(
-            temperature=defaults.temperature, top_p=defaults.top_p, logprobs=body.logprobs
-        ),
-    )
+    order = completion_work(body, defaults, head.id)
     style = Style(show_usage=body.wants_usage, show_logprobs=body.logprobs is not None)
-    desk = service.desk
+    desk, caller = service.desk, caller_name(request)
     drafts = order.n * len(prompts)
     if drafts > desk.admission.max_running:
         raise BadRequest(
@@ -42,15 +37,25 @@ async def create_completion(body: CompletionRequest, request: Request) -> Respon
             f"{desk.admission.max_running}",
             param="prompt",
         )
-    ticket, commission = await desk.admit(
-        drafts,
-        caller_name(request),
-        lambda: desk.answerer.accept_raw(prompts, order, max_tokens=body.length_tokens),
-    )
-    task = Task(
-        commission=commission,
-        ticket=ticket,
-        encoder=CompletionEncoder(head, style),
-        headers={"x-request-id": request_id(request)},
-    )
+
+    async def accept() -> Commission:
+        return await desk.answerer.accept_raw(prompts, order, max_tokens=body.length_tokens)
+
+    headers = {"x-request-id": request_id(request)}
+    shelf = shelf_for(service, request, body.store)
+    if shelf is not None:
+        asked = Asked(
+            kind=Kind.COMPLETION,
+            head=head,
+            caller=caller,
+            body=completion_body(body, order),
+            drafts=drafts,
+            accept=accept,
+            encoder=lambda head, draft_id: CompletionEncoder(head, style, draft_id=draft_id),
+            is_stream=body.wants_stream,
+        )
+        return await shelf.answer(asked, request, headers)
+    ticket, commission = await desk.admit(drafts, caller, accept)
+    encoder = CompletionEncoder(head, style)
+    task = Task(commission=commission, ticket=ticket, encoder=encoder, headers=headers)
     return desk.stream(task) if body.wants_stream else await desk.whole(task, request)

@@ -12,16 +12,21 @@ from starlette.responses import Response
 
 from server.answer import Answerer, Commission
 from server.best_of import Room
-from server.errors import UNEXPECTED, Internal, LonghandError
+from server.errors import UNEXPECTED, EngineUnavailable, Internal, LonghandError
 from server.events import Channel, Choice, Ended, Fragment, Usage
 from server.limits import Admission, Ticket
 from server.metrics import Metrics
 from server.sse import DraftResponse
 from server.tasks import end
-from server.wire.encode import Encoder, Folded, failure, total
+from server.wire.encode import Encoder, Folded, total
 
 # Beyond this vLLM soon preempts drafts: it throws their cache away and computes it again.
 _FULL_KV_CACHE = 0.9
+
+_CUT_OFF = (
+    "the server was shut down before the draft was done; send the request again. A draft sent with "
+    "store: true is carried on after a restart"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,24 @@ class Task:
     answered: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """A request's claim to its places, for work that waits for them by itself."""
+
+    desk: "Desk"
+    ticket: Ticket
+    since: float = field(default_factory=time.monotonic)
+
+    async def granted(self) -> None:
+        while not await self.ticket.granted(self.desk.pace.heartbeat_s):
+            continue
+        self.desk.metrics.queue_wait.observe(time.monotonic() - self.since)
+
+    def release(self) -> None:
+        self.ticket.release()
+        self.desk.count_queue()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Admits work, has it written, answers, counts."""
@@ -69,21 +92,25 @@ class Desk:
             Overloaded, RateLimited, and whatever ``accept`` raises.
         """
         ticket = self.admission.enter(drafts, caller)
-        self._count_queue()
+        self.count_queue()
         try:
             return ticket, await accept()
         except BaseException:
             ticket.release()
-            self._count_queue()
+            self.count_queue()
             raise
 
-    def _count_queue(self) -> None:
+    def count_queue(self) -> None:
         self.metrics.queue_depth.set(self.admission.queued)
 
-    def _give_back(self, task: Task) -> None:
+    def room(self, ticket: Ticket) -> Room:
+        """What the candidates of a request share with others."""
+        return Room(freed=lambda: self._give_back(ticket), crowded=self._crowded)
+
+    def _give_back(self, ticket: Ticket) -> None:
         """One draft has stopped while others of its request go on: who waits may have its place."""
-        task.ticket.give_back()
-        self._count_queue()
+        ticket.give_back()
+        self.count_queue()
 
     def _crowded(self) -> bool:
         return self.admission.queued > 0 or self.metrics.kv_cache_usage() >= _FULL_KV_CACHE
@@ -91,7 +118,7 @@ class Desk:
     def _leave(self, task: Task) -> None:
         """Whatever way a request ended: its places are free, and a client that went is counted."""
         task.ticket.release()
-        self._count_queue()
+        self.count_queue()
         if not task.answered:
             self.metrics.disconnects.labels(stage=task.stage).inc()
 
@@ -114,7 +141,7 @@ class Desk:
         """The answer in one body, given up as soon as the client has gone."""
         try:
             writing = asyncio.create_task(self._fold(task))
-            gone = asyncio.create_task(_disconnected(request))
+            gone = asyncio.create_task(disconnected(request))
             try:
                 await asyncio.wait([writing, gone], return_when=asyncio.FIRST_COMPLETED)
                 if not writing.done():
@@ -151,12 +178,18 @@ class Desk:
             task.answered = True
         except LonghandError as error:
             task.answered = True
-            yield failure(error)
+            yield task.encoder.failed(self._told(error))
         except Exception:
             # Anything else is a fault of ours; the client still gets an end.
             logger.exception("a stream failed", extra={"request_id": task.headers["x-request-id"]})
             task.answered = True
-            yield failure(Internal(UNEXPECTED))
+            yield task.encoder.failed(Internal(UNEXPECTED))
+
+    def _told(self, error: LonghandError) -> LonghandError:
+        """An error as the client of a draft that is not kept is told it."""
+        if self.admission.closed and isinstance(error, EngineUnavailable):
+            return EngineUnavailable(_CUT_OFF, code="server_shutdown", retry_after_s=5)
+        return error
 
     async def _written(self, task: Task) -> AsyncGenerator[bytes, None]:
         yield task.encoder.opening()
@@ -173,7 +206,7 @@ class Desk:
     async def _choices(self, task: Task) -> AsyncGenerator[Choice, None]:
         """The events, counted; ``task.stage`` follows them."""
         task.stage = "prompt" if task.commission.contest is None else "candidates"
-        room = Room(freed=lambda: self._give_back(task), crowded=self._crowded)
+        room = self.room(task.ticket)
         observed = self.metrics.observe(
             self.answerer.write(task.commission, room),
             prompt_tokens=task.commission.prompt_tokens,
@@ -207,6 +240,6 @@ def _log(task: Task, ended: Ended, seconds: float) -> None:
     )
 
 
-async def _disconnected(request: Request) -> None:
+async def disconnected(request: Request) -> None:
     """Returns once the client has gone. The body was read before, so nothing else can come."""
     await request.receive()

@@ -30,6 +30,8 @@ async def ready(request: Request) -> JSONResponse:
     status, reason = engine.health, engine.reason
     if status is Health.READY and service.desk.admission.closed:
         status, reason = Health.STOPPED, "the server is shutting down"
+    elif status is Health.READY and service.shelf and service.shelf.scribe.why_not_ready:
+        status, reason = Health.DEAD, f"drafts: {service.shelf.scribe.why_not_ready}"
     body: dict[str, Any] = {"status": status.value, "model": engine.card.model}
     if status is Health.READY:
         return JSONResponse(body)

@@ -110,7 +110,8 @@ async def _on_anything(request: Request, error: Exception) -> Response:
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     declared = request.headers.get("content-type", "")
-    if "json" not in declared.lower():
+    of_body = any(each["loc"][0] == "body" for each in error.errors())
+    if of_body and "json" not in declared.lower():
         return refusal(
             NotJson(f"the body must be application/json, not {declared or 'undeclared'!r}"), request
         )

@@ -8,9 +8,10 @@ from starlette.requests import Request
 
 from server.auth import Caller
 from server.engine.supervised import Supervised
-from server.errors import NotFound
+from server.errors import BadRequest, NotFound
 from server.metrics import Metrics
 from server.routes.desk import Desk
+from server.routes.kept import Shelf, idempotency_key
 from server.wire.chat import Candidates, Efforts
 from server.wire.encode import Head, ReasoningField
 
@@ -29,13 +30,15 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The parts of a running server. ``created`` is the model's date in seconds since 1970."""
+    """The parts of a running server. ``created`` is the model's date in seconds since 1970; shelf:
+    where drafts are kept, None where none are."""
 
     engine: Supervised
     desk: Desk
     metrics: Metrics
     defaults: Defaults
     created: int
+    shelf: Shelf | None = None
 
     def check_model(self, model: str | None) -> None:
         """Raises NotFound for a model that is not the served one."""
@@ -58,6 +61,23 @@ class Service:
 def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
+
+
+def shelf_for(service: Service, request: Request, store: bool | None) -> Shelf | None:
+    """The shelf, if the draft of a request is to be kept: it says so, or says nothing and has an
+    Idempotency-Key, which means nothing for a draft that is not.
+
+    Raises:
+        BadRequest: it is to be kept, and this server keeps none.
+    """
+    if store and service.shelf is None:
+        raise BadRequest(
+            "store: this server keeps no drafts (setting drafts: off); send store: false",
+            param="store",
+            code="unsupported_parameter",
+        )
+    wanted = store or (store is None and idempotency_key(request) is not None)
+    return service.shelf if wanted else None
 
 
 def caller_name(request: Request) -> str:

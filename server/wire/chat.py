@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from planner.brief import Brief, LengthControl, Message, Role
 from server.contest import BestOf
 from server.errors import BadRequest
-from server.wire.fields import SharedFields, check_text
+from server.wire.fields import SharedFields, check_text, check_weights
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -129,10 +129,12 @@ class ChatRequest(SharedFields):
         draft, or nobody asked and all drafts would be shown.
 
         Raises:
-            BadRequest: fewer than ``n``, or over the server's limit.
+            BadRequest: fewer than ``n``, or over the server's limit; weights that are no weights,
+                whether there is a choice or not.
         """
         writing, n = self.writing or Writing(), self.n or 1
         asked = writing.best_of
+        check_weights(writing.rewards, defaults.rewards)
         if asked is not None and asked < n:
             raise BadRequest(
                 f"writing.best_of: {asked} drafts are too few to show {n} (n)",
@@ -178,12 +180,14 @@ class ChatRequest(SharedFields):
 class Candidates:
     """What holds for best-of where a request says nothing. ``drafts`` 1: there is no choice.
 
+    rewards: every reward there is, to be weighed.
     progress_s, heartbeat_s: how often a caller is told how the drafts get on, or that they do.
     """
 
     drafts: int
     max_drafts: int
     weights: Mapping[str, float]
+    rewards: tuple[str, ...]
     progress_s: float
     heartbeat_s: float
 

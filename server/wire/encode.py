@@ -66,12 +66,16 @@ class Encoder(Protocol):
         """A chunk without text, for clients that count only data."""
         ...
 
-    def chunk(self, choice: Choice) -> bytes:
-        """The frame of an event, or nothing."""
+    def chunk(self, choice: Choice, position: int | None = None) -> bytes:
+        """The frame of an event, or nothing. ``position``: where a kept draft is then."""
         ...
 
     def closing(self, usage: Usage) -> bytes:
         """The last frames of an answer that is complete."""
+        ...
+
+    def failed(self, error: LonghandError) -> bytes:
+        """How a stream that has begun ends when it cannot go on."""
         ...
 
     def whole(self, choices: Sequence["Folded"], usage: Usage) -> bytes:

@@ -1,51 +1,67 @@
 """Events to ``text_completion``, whole and in chunks. No async, no HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from server.errors import LonghandError
 from server.events import Choice, Ended, Fragment, TokenLogprob, Usage
-from server.wire.encode import DONE, Folded, Head, Style, frame, usage_object
+from server.wire.encode import DONE, Folded, Head, Style, failure, frame, usage_object
+from server.wire.encode_writing import kept_object, position_object
 
 
 class CompletionEncoder:
     """``text_completion``, whole and in chunks."""
 
-    def __init__(self, head: Head, style: Style) -> None:
+    def __init__(self, head: Head, style: Style, *, draft_id: str | None = None) -> None:
         self._head = head
+        self._draft_id = draft_id
         self._style = style
         self._lengths: dict[int, int] = {}
 
     def opening(self) -> bytes:
-        return b""
+        if self._draft_id is None:
+            return b""
+        return self._frame(0, "", writing=kept_object(self._draft_id, 0))
 
     def heartbeat(self) -> bytes:
-        return self._frame(0, "", None, None)
+        return self._frame(0, "")
 
-    def chunk(self, choice: Choice) -> bytes:
+    def chunk(self, choice: Choice, position: int | None = None) -> bytes:
+        writing = position_object(position)
         match choice.event:
             case Fragment(text=text, logprobs=logprobs):
                 offset = self._lengths.get(choice.index, 0)
                 self._lengths[choice.index] = offset + len(text)
                 told = completion_logprobs(logprobs, offset) if self._style.show_logprobs else None
-                return self._frame(choice.index, text, told, None)
+                return self._frame(choice.index, text, told, writing=writing)
             case Ended(finish_reason=reason):
-                return self._frame(choice.index, "", None, reason)
+                return self._frame(choice.index, "", reason=reason, writing=writing)
             case _:
                 return b""
 
     def _frame(
-        self, index: int, text: str, logprobs: dict[str, Any] | None, reason: str | None
+        self,
+        index: int,
+        text: str,
+        logprobs: dict[str, Any] | None = None,
+        *,
+        reason: str | None = None,
+        writing: Mapping[str, Any] | None = None,
     ) -> bytes:
         choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
-        return frame(orjson.dumps({**self._head.fields("text_completion"), "choices": [choice]}))
+        body = {**self._head.fields("text_completion"), "choices": [choice]}
+        return frame(orjson.dumps({**body, "writing": writing} if writing else body))
 
     def closing(self, usage: Usage) -> bytes:
         if not self._style.show_usage:
             return DONE
         last = {**self._head.fields("text_completion"), "choices": [], "usage": usage_object(usage)}
         return frame(orjson.dumps(last)) + DONE
+
+    def failed(self, error: LonghandError) -> bytes:
+        return failure(error)
 
     def whole(self, choices: Sequence[Folded], usage: Usage) -> bytes:
         return orjson.dumps(
@@ -62,6 +78,7 @@ class CompletionEncoder:
                     }
                     for index, folded in enumerate(choices)
                 ],
+                **({"writing": {"draft_id": self._draft_id}} if self._draft_id else {}),
                 "usage": usage_object(usage),
             }
         )

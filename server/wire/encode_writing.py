@@ -4,7 +4,13 @@ from typing import Any, Final
 
 from server.events import Candidate, Ended, Judged, Progress
 from server.policies.policy import EXTEND, LOOP, PACE
-from server.rules import NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING
+from server.rules import (
+    NO_ANSWER,
+    OUTLINE,
+    REASONING_BUDGET,
+    STOP_IN_REASONING,
+    THINKING_LOOP,
+)
 
 _FORMAT_REPAIRS: Final = (NO_ANSWER, REASONING_BUDGET, STOP_IN_REASONING)
 
@@ -21,6 +27,8 @@ def writing_object(ended: Ended) -> dict[str, Any]:
         "extensions": carried.get(EXTEND, 0),
         "sections_brought_on": carried.get(PACE, 0),
         "loops_repaired": carried.get(LOOP, 0),
+        "thinking_loops_repaired": carried.get(THINKING_LOOP, 0),
+        "outlines_asked": carried.get(OUTLINE, 0),
         "format_repairs": sum(carried.get(why, 0) for why in _FORMAT_REPAIRS),
         "format_faults": list(ended.faults),
         "windows": ended.num_windows,
@@ -31,6 +39,16 @@ def writing_object(ended: Ended) -> dict[str, Any]:
 def progress_object(progress: Progress) -> dict[str, Any]:
     """The ``writing`` object of a chunk that tells how the candidates are getting on."""
     return {"progress": [_standing(candidate) for candidate in progress.candidates]}
+
+
+def kept_object(draft_id: str, position: int) -> dict[str, Any]:
+    """The ``writing`` object of the first chunk of a draft that is kept."""
+    return {"draft_id": draft_id, **position_object(position)}
+
+
+def position_object(position: int | None) -> dict[str, Any]:
+    """Where a kept draft is, in characters of all its text; nothing for one that is not kept."""
+    return {} if position is None else {"position": position}
 
 
 def _judged_object(judged: Judged) -> dict[str, Any]:

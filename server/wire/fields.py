@@ -1,10 +1,12 @@
 """Request fields that chat and completions share, and those that are refused. OpenAI and vLLM
 names only; nothing behind this folder sees them."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rewards.weights import BadWeights, checked_weights
 from server.engine.base import Sampling
 from server.errors import BadRequest
 
@@ -33,7 +35,6 @@ REFUSED = {
     "include_stop_str_in_output": "stop strings are never part of the text",
     "echo": "the prompt is not repeated in the answer",
     "suffix": "the model writes forward only and cannot fill a gap",
-    "store": "drafts are not kept yet; send store: false",
 }
 
 
@@ -60,6 +61,19 @@ def check_text(text: str, param: str) -> None:
         raise BadRequest(f"{param}: half a surrogate pair is no text", param=param) from None
 
 
+def check_weights(weights: Mapping[str, float] | None, rewards: Collection[str]) -> None:
+    """Weights of rewards are checked wherever they are sent, whether they will count or not.
+
+    Raises:
+        BadRequest: a reward that is not among ``rewards``, a weight below 0, or all of them 0.
+    """
+    try:
+        checked_weights(weights, rewards)
+    except BadWeights as error:
+        field = f"writing.rewards.{error.field}" if error.field else "writing.rewards"
+        raise BadRequest(f"{field}: {error}", param=field) from None
+
+
 class StreamOptions(BaseModel):
     """OpenAI's ``stream_options``; keys we do not know ask for nothing we would not do."""
 
@@ -79,6 +93,7 @@ class SharedFields(BaseModel):
     model: str | None = Field(None, description="the served model; by default the only one")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    store: bool | None = Field(None, description="whether the draft is kept, see docs/drafts.md")
     n: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)

@@ -1,0 +1,76 @@
+"""A request's body as work to be done, for the request itself and for a draft carried on after it.
+
+It must not admit, start or answer anything.
+"""
+
+from planner.brief import Brief
+from server.answer import Order
+from server.routes.service import Defaults
+from server.wire.chat import ChatRequest, Writing, to_brief
+from server.wire.completions import CompletionRequest
+
+
+def chat_work(body: ChatRequest, defaults: Defaults, order_id: str) -> tuple[Brief, Order]:
+    """What a chat request asks for.
+
+    Raises:
+        BadRequest: it cannot be asked for.
+    """
+    brief = to_brief(body, defaults.efforts)
+    order = Order(
+        id=order_id,
+        n=body.drafts(defaults.max_n),
+        stops=body.stops(),
+        priority=body.priority or 0,
+        best_of=body.candidates(defaults.candidates),
+        sampling=body.sampling(
+            temperature=defaults.temperature, top_p=defaults.top_p, logprobs=body.rivals()
+        ),
+    )
+    return brief, order
+
+
+def completion_work(body: CompletionRequest, defaults: Defaults, order_id: str) -> Order:
+    """What a completion request asks for, but its prompts.
+
+    Raises:
+        BadRequest: it cannot be asked for.
+    """
+    return Order(
+        id=order_id,
+        n=body.drafts(defaults.max_n),
+        stops=body.stops(),
+        priority=body.priority or 0,
+        sampling=body.sampling(
+            temperature=defaults.temperature, top_p=defaults.top_p, logprobs=body.logprobs
+        ),
+    )
+
+
+def chat_body(body: ChatRequest, order: Order, reasoning_tokens: int | None) -> bytes:
+    """A chat request to be kept: with what this server's settings added to it, so that a restart
+    with other settings carries on what was begun."""
+    pinned: dict[str, int] = {}
+    if order.best_of is not None:
+        pinned["best_of"] = order.best_of.drafts
+    elif order.n == 1:
+        pinned["best_of"] = 1
+    if reasoning_tokens is not None:
+        pinned["reasoning_tokens"] = reasoning_tokens
+    writing = (body.writing or Writing()).model_copy(update=pinned)
+    return _resolved(body, order, {"writing": writing})
+
+
+def completion_body(body: CompletionRequest, order: Order) -> bytes:
+    """The same of a completion request."""
+    return _resolved(body, order, {})
+
+
+def _resolved(
+    body: ChatRequest | CompletionRequest, order: Order, also: dict[str, object]
+) -> bytes:
+    sampling = order.sampling
+    resolved = body.model_copy(
+        update={"temperature": sampling.temperature, "top_p": sampling.top_p, **also}
+    )
+    return resolved.model_dump_json(exclude_none=True).encode()
