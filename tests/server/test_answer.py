@@ -15,6 +15,7 @@ from server.engine.scripted import Die, Refuse, Say, ScriptedEngine, Stall
 from server.errors import BadRequest, ContextTooLong, EngineDied, EngineUnavailable
 from server.events import Channel, Choice, Ended, Fragment
 from server.layout import Layout
+from server.policies.planning import Planning
 from server.rules import ENGINE_STOPS, Rules, no_policies
 
 BOUND_S = 5.0
@@ -64,7 +65,7 @@ async def test_a_brief_becomes_one_job_with_the_prompt_the_stops_and_the_budget(
     assert (job.id, job.written.text, job.max_tokens, job.priority) == ("a", "", 90, 3)
     # The caller's own stops hold for the answer alone, so the engine does not get them.
     assert job.stop == ENGINE_STOPS
-    assert replace(commission.rules, policies=no_policies) == Rules(
+    assert replace(commission.rules, policies=no_policies, planning=Planning()) == Rules(
         max_tokens=90, reasoning_tokens=45, thinking=True, stops=("X",)
     )
     assert commission.prompt_tokens == job.prompt.num_tokens

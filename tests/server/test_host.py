@@ -107,7 +107,7 @@ async def test_a_second_signal_ends_it_at_once_with_an_error_for_live_streams(
         async with fail_after(5):
             rest = [event async for event in events]
             await desk.serving
-    assert [event["error"]["code"] for event in rest[:-1]] == ["engine_died"]
+    assert [event["error"]["code"] for event in rest[:-1]] == ["server_shutdown"]
     assert rest[-1] == "[DONE]"
     assert desk.host.exit_code == 0
 
@@ -122,7 +122,7 @@ async def test_a_stream_that_outlasts_the_grace_ends_with_an_error(
         async with fail_after(5):
             rest = [event async for event in events]
             await desk.serving
-    assert [event["error"]["code"] for event in rest[:-1]] == ["engine_died"]
+    assert [event["error"]["code"] for event in rest[:-1]] == ["server_shutdown"]
 
 
 async def test_an_engine_that_dies_ends_the_process_with_its_code(
@@ -252,7 +252,7 @@ def test_a_process_ends_at_once_at_the_second_signal(
             continue
         longhand.send_signal(sig)
         rest = [line for line in lines if line]
-    assert '"code":"engine_died"' in rest[-2]
+    assert '"code":"server_shutdown"' in rest[-2]
     assert rest[-1] == "data: [DONE]"
     _, err, code = longhand.end()
     assert code == 0

@@ -43,6 +43,8 @@ WRITING = {
     "extensions": 0,
     "sections_brought_on": 0,
     "loops_repaired": 0,
+    "thinking_loops_repaired": 0,
+    "outlines_asked": 0,
     "format_repairs": 0,
     "format_faults": [],
     "windows": 1,

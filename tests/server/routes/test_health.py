@@ -126,6 +126,10 @@ async def test_docs_and_schema_are_served_and_describe_every_route(gateway: Any)
     assert set(schema["paths"]) == {
         "/v1/chat/completions",
         "/v1/completions",
+        "/v1/drafts",
+        "/v1/drafts/{draft_id}",
+        "/v1/drafts/{draft_id}/cancel",
+        "/v1/drafts/{draft_id}/events",
         "/v1/plan",
         "/v1/models",
         "/v1/models/{model}",

@@ -8,8 +8,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from server.engine.scripted import Refuse, Say
-from server.routes import chat
-from server.wire.chat import ChatRequest
+from server.wire.chat import ChatRequest, to_brief
 from server.wire.completions import CompletionRequest
 from server.wire.fields import REFUSED
 
@@ -62,8 +61,6 @@ BAD_FIELDS = [
      "structured output is not offered; only {'type': 'text'}", "unsupported_parameter"),
     (CHAT, {"modalities": ["audio"]}, "modalities", "only ['text']", "unsupported_parameter"),
     (CHAT, {"audio": {"voice": "x"}}, "audio", "Longhand writes text and makes no audio",
-     "unsupported_parameter"),
-    (CHAT, {"store": True}, "store", "drafts are not kept yet; send store: false",
      "unsupported_parameter"),
     (CHAT, {"best_of": 2}, "best_of",
      "top-level best_of left the API (vLLM #13361); ask for several with n",
@@ -299,7 +296,7 @@ async def test_a_prompt_over_the_window_is_told_by_how_many_tokens(gateway: Any,
     prompt_tokens = 200
     if path == CHAT:
         text = desk.service.desk.answerer.layout.prompter.render(
-            chat.to_brief(chat.ChatRequest(**body), desk.service.defaults.efforts).messages,
+            to_brief(ChatRequest(**body), desk.service.defaults.efforts).messages,
             thinking=True,
         ).text
         prompt_tokens = (await desk.engine.tokenize(text)).num_tokens

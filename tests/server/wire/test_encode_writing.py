@@ -31,6 +31,8 @@ def test_the_report_says_what_was_asked_what_was_written_and_what_was_mended() -
         "extensions": 2,
         "sections_brought_on": 3,
         "loops_repaired": 1,
+        "thinking_loops_repaired": 0,
+        "outlines_asked": 0,
         "format_repairs": 3,
         "format_faults": ["no_answer_tag"],
         "windows": 5,
