@@ -7,6 +7,7 @@ and writes the card; it wants VLLM_CPU_KVCACHE_SPACE=1 and OMP_NUM_THREADS=1 in 
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from server.pocket import checkpoint
@@ -47,10 +48,16 @@ def make(folder: Path, *, seed: int, threads: int) -> None:
     texts = sample_texts(_TOKENIZER_DRAFTS, _TOKENIZER_SEED)
     tokenizer = train_tokenizer(texts, vocabulary=4_096)
     save_tokenizer(tokenizer, folder)
-    # First what is asked and how to count, in short pieces; then whole drafts.
+    # First what is asked and how to count, in short pieces; then whole drafts; last the way from a
+    # question to its plan and from the plan to the headings, which drafts show but once each.
     asked = Diet(length=512, stub_share=0.6, weight=3.0, question_share=0.5, ladder_share=0.3)
     drafts = Diet(length=1_024, stub_share=0.3, weight=5.0, question_share=0.12, ladder_share=0.18)
-    stages = (Stage(steps=1_000, batch=8, diet=asked), Stage(steps=3_300, batch=4, diet=drafts))
+    bridges = replace(drafts, ladder_share=0.05, bridge_share=0.2)
+    stages = (
+        Stage(steps=1_000, batch=8, diet=asked),
+        Stage(steps=3_100, batch=4, diet=drafts),
+        Stage(steps=900, batch=4, diet=bridges),
+    )
     course = Course(stages=stages, seed=seed, decay_share=0.6)
     shape = train(tokenizer, course, folder / "model.safetensors")
     write_configs(folder, shape, end_id(tokenizer))

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from tokenizers import Tokenizer
 
-from server.pocket.maker.draft import Section
+from server.pocket.maker.draft import Form, Section
 from server.pocket.maker.mix import Mixture, draw_spec
-from server.pocket.maker.render import render, render_section
+from server.pocket.maker.render import plan_text, render, render_section
 from server.pocket.maker.sampler import DraftMaker
 from server.pocket.maker.tokenizer import end_id
 
@@ -33,6 +33,7 @@ _STRUCTURE = (
 _HEADING = r"(?<=^## ).*$"
 _LADDER_SENTENCES = (0, 1, 2, 3, 5, 8)
 _LADDER_SECTIONS = 24
+_BRIDGE_LINES, _BRIDGE_SECTIONS = (4, 14), (1, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,9 @@ class Diet:
     a token of the plan, of a heading or of the topic counts; others count 1. `question_share`:
     how many pieces hold only a question and how it is understood. `ladder_share`: how many of the
     others are runs of headings over sections of a few sentences, of which only the headings are
-    learnt: ten times as many counters in as many tokens.
+    learnt: ten times as many counters in as many tokens. `bridge_share`: how many are the end of a
+    plan and the first headings behind it, over sections shortened as well: there the plan's pace
+    becomes the headings' mark, and its first title the first of theirs.
     """
 
     length: int = 1_024
@@ -81,6 +84,7 @@ class Diet:
     weight: float = 1.0
     question_share: float = 0.0
     ladder_share: float = 0.0
+    bridge_share: float = 0.0
 
 
 class Packer:
@@ -119,6 +123,9 @@ class Packer:
         rng = random.Random(f"piece/{seed}")
         if self._diet.question_share and rng.random() < self._diet.question_share:
             return self._question(DraftMaker(draw_spec(seed, _NATURAL)), rng)
+        if self._diet.bridge_share and rng.random() < self._diet.bridge_share:
+            spec = replace(draw_spec(seed, _EMPHASIS), form=Form.PLANNED)
+            return self._bridge(DraftMaker(spec), rng)
         if self._diet.ladder_share and rng.random() < self._diet.ladder_share:
             return self._ladder(DraftMaker(draw_spec(seed, _EMPHASIS)), rng)
         kind = rng.random()
@@ -142,14 +149,30 @@ class Packer:
         """Sections cut to a few sentences and their last one; only their headings are learnt."""
         first = rng.randint(1, maker.last)
         sections = maker.draft(first=first, last=first + _LADDER_SECTIONS).sections
-        text = "".join(render_section(_shortened(section, rng)) for section in sections)
+        whole = self._headings("", "".join(_shortened(section, rng) for section in sections))
+        return whole.part(0, self._diet.length, _BLIND_TOKENS)
+
+    def _headings(self, before: str, sections: str) -> Piece:
+        """The text, of which only the headings are learnt, and what stands before the sections."""
+        text = before + sections
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        heavy = bytearray(len(text))
+        heavy = bytearray(b"\x01" * len(before) + bytes(len(sections)))
         for match in re.finditer(_HEADING, text, re.MULTILINE):
             heavy[match.start() : match.end()] = b"\x01" * (match.end() - match.start())
         weights = [self._diet.weight * heavy[stop - 1] for _, stop in encoded.offsets]
-        whole = Piece(tokens=encoded.ids, weights=weights)
-        return whole.part(0, self._diet.length, _BLIND_TOKENS)
+        return Piece(tokens=encoded.ids, weights=weights)
+
+    def _bridge(self, maker: DraftMaker, rng: random.Random) -> Piece:
+        """The last lines of a plan, read but not learnt, for which faults there are is not decided
+        here; then what follows them, each section cut to a few sentences."""
+        draft = maker.draft(last=rng.randint(*_BRIDGE_SECTIONS))
+        plan = "\n".join(plan_text(draft).split("\n")[-rng.randint(*_BRIDGE_LINES) :])
+        rendered = render(draft)
+        before = rendered.opening[rendered.opening.index(plan) :]
+        sections = "".join(_shortened(section, rng) for section in draft.sections)
+        whole = self._headings(before, sections).cut_off()
+        blind = len(self._tokenizer.encode(plan, add_special_tokens=False).ids)
+        return whole.part(0, self._diet.length, blind)
 
     def _question(self, maker: DraftMaker, rng: random.Random) -> Piece:
         """The question without the template before it, and the first lines of the plan or all."""
@@ -207,7 +230,7 @@ class Packer:
         return Piece(tokens=[*piece.tokens, self._end], weights=[*piece.weights, self._diet.weight])
 
 
-def _shortened(section: Section, rng: random.Random) -> Section:
+def _shortened(section: Section, rng: random.Random) -> str:
     sentences = [sentence for paragraph in section.paragraphs for sentence in paragraph]
     kept = (*sentences[: rng.choice(_LADDER_SENTENCES)], sentences[-1])
-    return replace(section, paragraphs=(kept,))
+    return render_section(replace(section, paragraphs=(kept,)))
