@@ -111,8 +111,9 @@ def _lists(items: Mapping[int, Item], lines: Sequence[str]) -> list[_List]:
 
 
 def _goes_on(last: _Row, row: _Row, items: Mapping[int, Item], lines: Sequence[str]) -> bool:
-    if row.item.number is not None:
-        return _counts_on(last.item, row.item)
+    if last.item.number is not None and row.item.number is not None:
+        same = row.item.total == last.item.total
+        return _counts_on(last.item.number, row.item.number, row.item.total if same else None)
     between = range(last.at + 1, row.at)
     if row.item.rank == 1:
         met = (items[at] for at in between if at in items)
@@ -120,16 +121,15 @@ def _goes_on(last: _Row, row: _Row, items: Mapping[int, Item], lines: Sequence[s
     return all(_indent(lines[at]) > row.item.indent for at in between if lines[at].strip())
 
 
-def _counts_on(last: Item, item: Item) -> bool:
+def _counts_on(last: int, number: int, total: int | None) -> bool:
     """Whether a number follows another; "k of N" may leave some out, for its place is plain.
 
-    In a plan of 401 lines a small model slips: what follows must not be lost for it.
+    total: of both; None where they have none or not the same. In a plan of 401 lines a small model
+    slips: what follows must not be lost for it.
     """
-    if last.number is None or item.number is None:
-        return False
-    if item.total is None or item.total != last.total:
-        return item.number == last.number + 1
-    return last.number < item.number <= min(last.number + _MOST_LEFT_OUT + 1, item.total)
+    if total is None:
+        return number == last + 1
+    return last < number <= min(last + _MOST_LEFT_OUT + 1, total)
 
 
 def _indent(line: str) -> int:

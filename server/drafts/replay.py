@@ -99,13 +99,13 @@ class TapedEngine:
             yield heard
         if stretch.end is not None:
             yield stretch.end
-            return
-        if not is_last:
+        elif not is_last:
             raise Diverged("more is asked of an engine's stream than was then")
-        async with aclosing(self._behind(job, stretch)) as pieces:
-            async for piece in pieces:
-                self.notes.said(self.indexes[job.id], piece)
-                yield piece
+        else:
+            async with aclosing(self._behind(job, stretch)) as pieces:
+                async for piece in pieces:
+                    self.notes.said(self.indexes[job.id], piece)
+                    yield piece
 
     async def _behind(self, job: Job, stretch: Stretch) -> AsyncGenerator[Piece, None]:
         following = stretch.following(job)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from server.drafts.again import Left, check_same
 from server.drafts.committer import Committer
 from server.drafts.entries import kept, whole
 from server.drafts.live import Live
@@ -18,13 +19,13 @@ from server.drafts.reading import Over, Reading, output_of, read_elsewhere, read
 from server.drafts.report import ending, packed, unpacked
 from server.drafts.store import Record, State, Store
 from server.drafts.tending import Policy, Tending
+from server.drafts.unbroken import Unbroken
 from server.drafts.writing import Accepted, Writer
-from server.errors import DraftInterrupted, KeyReused, NotFound, StoreUnavailable
+from server.errors import DraftInterrupted, NotFound, StoreUnavailable
 from server.tasks import end
 
 logger = logging.getLogger(__name__)
 
-_MAX_LEFT = 1_024
 # A store that is away must not hold up the end of the process: who takes over finds the rest.
 _HAND_OVER_S = 5.0
 _HAND_OVER = (
@@ -61,8 +62,8 @@ class Scribe:
     _lives: dict[str, Live] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _own: list[asyncio.Task[None]] = field(default_factory=list)
-    # Drafts whose client went before it had all, by owner and body.
-    _left: dict[tuple[str, str], str] = field(default_factory=dict)
+    _left: Left = field(default_factory=Left)
+    _unbroken: Unbroken = field(default_factory=Unbroken)
     _is_closed: bool = False
 
     @property
@@ -97,12 +98,14 @@ class Scribe:
     async def close(self) -> None:
         """Hands over what is still written, and lets the store go."""
         await self.hand_over()
-        await end(*self._tasks.values(), *self._own)
+        await end(*self._unbroken.tasks, *self._tasks.values(), *self._own)
         await self.store.close()
 
     async def hand_over(self) -> None:
         """Stops every draft where it is, to be carried on by another gateway or the next start."""
         self._is_closed = True
+        if self._unbroken.tasks:
+            await asyncio.wait(self._unbroken.tasks, timeout=_HAND_OVER_S)
         for live in self._lives.values():
             text = _HAND_OVER.format(id=live.id, position=live.output.position)
             live.stop(State.INTERRUPTED, DraftInterrupted(text, retry_after_s=5))
@@ -117,15 +120,21 @@ class Scribe:
             StoreUnavailable: it cannot be stored, and shall not be written otherwise.
         """
         try:
+            return await self._unbroken.run(self._start(record, accepted))
+        except asyncio.CancelledError:
+            # The draft goes on, as one does whose client goes later.
+            self.left(record)
+            raise
+
+    async def _start(self, record: Record, accepted: Accepted) -> Started:
+        try:
             there = await self._created(record)
-            is_new = there is None or there.id == record.id
-            if there is not None and not is_new:
+            if there is not None:
                 check_same(there, record.body_hash)
         except BaseException:
             accepted.claim.release()
             raise
-        if not is_new:
-            assert there is not None
+        if there is not None and there.id != record.id:
             accepted.claim.release()
             return Started(record=there, is_new=False)
         live = self._take_up(record, is_stored=there is not None)
@@ -187,14 +196,11 @@ class Scribe:
 
     def left(self, record: Record) -> None:
         """The client of a draft has gone before it had all of it; it may ask once more."""
-        if record.body_hash is not None:
-            self._left[record.owner, record.body_hash] = record.id
-            if len(self._left) > _MAX_LEFT:
-                del self._left[next(iter(self._left))]
+        self._left.add(record)
 
     async def asked_again(self, owner: str, body_hash: str) -> Record | None:
         """The draft of a client that has gone and asks for the very same once more."""
-        draft_id = self._left.pop((owner, body_hash), None)
+        draft_id = self._left.take(owner, body_hash)
         return None if draft_id is None else await self._record(draft_id)
 
     async def _record(self, draft_id: str) -> Record | None:
@@ -268,6 +274,9 @@ class Scribe:
             live.stop(State.CANCELLED)
             await live.closed()
             return
+        await self._unbroken.run(self._cancel_elsewhere(draft_id))
+
+    async def _cancel_elsewhere(self, draft_id: str) -> None:
         record = await self.store.take(draft_id, self.holder, self.policy.lease_s)
         if record is None:
             return
@@ -285,12 +294,3 @@ class Scribe:
         if draft_id in self._lives:
             await self.cancel(draft_id)
         await self.store.delete(draft_id)
-
-
-def check_same(record: Record, body_hash: str | None) -> None:
-    """Raises KeyReused if a key that began this draft comes with another body now."""
-    if record.body_hash != body_hash:
-        raise KeyReused(
-            "this Idempotency-Key came before with another body; use a new key for a new request",
-            param="Idempotency-Key",
-        )

@@ -109,8 +109,8 @@ class Tending:
         """What its readers can have while the engine still loads."""
         try:
             return kept(await self.store.entries(record.id)).output
-        except (ValueError, LookupError, TypeError):
-            # It will fail when it is to be carried on, and its readers be told.
+        except (ValueError, LookupError, TypeError, StoreUnavailable):
+            # It will fail, or be let go, when it is to be carried on, and its readers be told.
             logger.exception("the log of a draft cannot be read", extra={"draft": record.id})
             return Output()
 

@@ -69,9 +69,9 @@ class Pace:
 
     def _unsent(self, turn: Turn | None) -> Turn | None:
         """A turn goes no further back than to what was safe: spaces behind a sentence may be."""
-        if turn is None or turn.back_to_chars >= self._safe_chars:
-            return turn
-        return replace(turn, back_to_chars=self._safe_chars)
+        if turn is None:
+            return None
+        return replace(turn, back_to_chars=max(turn.back_to_chars, self._safe_chars))
 
     def ended(self) -> Turn | None:
         """Below the range: the next section, or a plain carrying on; None to let it end."""

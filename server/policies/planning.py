@@ -12,11 +12,6 @@ def no_guard() -> Sequence[Policy]:
     return ()
 
 
-def no_outline(_thinking: str) -> Outline | None:
-    """Nothing is looked for in the thinking."""
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
     """What is wanted of the thinking.
@@ -28,7 +23,7 @@ class Planning:
     """
 
     guard: Callable[[], Sequence[Policy]] = no_guard
-    outline_of: Callable[[str], Outline | None] = no_outline
+    outline_of: Callable[[str], Outline | None] = lambda _thinking: None
     is_needed: bool = False
     cue: str = ""
     outline_tokens: int = 0

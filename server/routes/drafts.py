@@ -96,7 +96,8 @@ async def _events(scribe: Scribe, draft_id: str, after: int) -> AsyncGenerator[b
             async for reading in readings:
                 if isinstance(reading, Told):
                     yield told_frame(reading)
-                elif isinstance(reading, Over):
+                else:
+                    assert isinstance(reading, Over), "without quiet_s nothing is quiet"
                     yield over_frame(reading)
     except LonghandError as error:
         yield error_frame(error)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from server.answer import Commission
 from server.drafts.output import Told
-from server.drafts.reading import Over
+from server.drafts.reading import Over, Reading
 from server.drafts.report import packed, unpacked
 from server.drafts.scribe import Scribe, Started
 from server.drafts.store import Kind, Record, State, now_s
@@ -198,14 +198,14 @@ class _Reply:
 
     async def _fold(self) -> bytes:
         folded: dict[int, Folded] = {}
+        reading: Reading | None = None
         async with aclosing(self.shelf.scribe.follow(self.record.id)) as readings:
             async for reading in readings:
                 if isinstance(reading, Told):
                     folded.setdefault(reading.choice.index, Folded()).add(reading.choice)
-                elif isinstance(reading, Over):
-                    usage = total(*_usage(reading))
-                    return self.encoder.whole([folded[at] for at in sorted(folded)], usage)
-        raise AssertionError("a draft's reading has no end")
+        assert isinstance(reading, Over), "the last reading says how the draft stands"
+        usage = total(*_usage(reading))
+        return self.encoder.whole([folded[at] for at in sorted(folded)], usage)
 
     async def _frames(self) -> AsyncGenerator[bytes, None]:
         """Every frame; always with an end, unless the client goes first."""

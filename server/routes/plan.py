@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.routes.service import caller_name, request_id, service_of
-from server.wire.chat import ChatRequest, to_brief
+from server.routes.work import chat_work
+from server.wire.chat import ChatRequest
 from server.wire.encode_plan import plan_object
 
 router = APIRouter(tags=["writing"])
@@ -17,7 +18,8 @@ async def create_plan(body: ChatRequest, request: Request) -> Response:
     service = service_of(request)
     service.check_model(body.model)
     service.metrics.count_unknown(body.unknown)
-    brief = to_brief(body, service.defaults.efforts)
+    # Its order is not needed, but refused here as there.
+    brief, _ = chat_work(body, service.defaults, request_id(request))
     layout = service.desk.answerer.layout
     # A length may be asked of the model, so planning takes a place as writing does.
     ticket = service.desk.admission.enter(1, caller_name(request))

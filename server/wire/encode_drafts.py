@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from planner.length import Asked
 from server.drafts.output import Output, Told
 from server.drafts.reading import Over
 from server.drafts.report import endings_of, error_of, unpacked
@@ -29,11 +30,20 @@ def draft_object(record: Record, *, output: Output | None, position: int | None)
         "created": int(record.created_s),
         "updated": int(record.updated_s),
         "model": meta.get("model"),
+        "asked": _asked(meta),
         "position": meta.get("position", position) if output is None else output.position,
     }
     if output is not None:
         told |= _texts(output, meta.get("choices", 1))
     return {**told, **_report(meta, ended), "error": error and error_object(error)["error"]}
+
+
+def _asked(meta: Mapping[str, Any]) -> list[int] | None:
+    """The length in words that the draft is written for, lowest and highest; None: any."""
+    if meta.get("asked") is None:
+        return None
+    asked = Asked(**meta["asked"]).range
+    return None if asked is None else list(asked)
 
 
 def _texts(output: Output, num_choices: int) -> dict[str, Any]:

@@ -71,12 +71,13 @@ def _has_ipv6() -> bool:
     return True
 
 
+@pytest.mark.parametrize("drafts", ["memory", "off"])
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_lets_a_live_stream_finish_and_takes_nothing_new(
-    served: Any, until: Any, fail_after: Any, sig: signal.Signals
+    served: Any, until: Any, fail_after: Any, sig: signal.Signals, drafts: str
 ) -> None:
     gate = asyncio.Event()
-    desk = await served((BEGIN, Stall(gate=gate), REST), shutdown_grace_s=60)
+    desk = await served((BEGIN, Stall(gate=gate), REST), shutdown_grace_s=60, drafts=drafts)
     async with desk.stream() as events:
         first = await begun(events)
         desk.host.handle_exit(sig, None)

@@ -75,6 +75,15 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
         "longhand_best_of_score_spread_count{}": 0,
         "longhand_best_of_score_spread_sum{}": 0,
         "longhand_best_of_saved_tokens_total{}": 0,
+        # Nor was anything to be kept.
+        "longhand_drafts_live{}": 0,
+        "longhand_drafts_carried_on_total{}": 0,
+        "longhand_drafts_replayed_total{}": 0,
+        "longhand_drafts_evicted_total{}": 0,
+        "longhand_drafts_commit_duration_seconds_count{}": 0,
+        "longhand_drafts_commit_bytes_count{}": 0,
+        "longhand_drafts_commit_bytes_sum{}": 0,
+        "longhand_drafts_store_failures_total{}": 0,
         "longhand_engine_up{}": 1,
         f"longhand_build_info{json.dumps({'version': __version__})}": 1,
     }
@@ -84,6 +93,28 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
         for name, value in found.items()
     }
     assert labels_sorted == expected
+
+
+async def test_a_draft_that_is_kept_gives_every_metric_of_it_its_value(
+    served: Any, until: Any
+) -> None:
+    gate = asyncio.Event()
+    desk = await served([Say("<think> a </think><answer> Once"), Stall(gate=gate)])
+    body = {"messages": [{"role": "user", "content": "Write."}], "store": True}
+    key = {"Idempotency-Key": "a key"}
+    asking = [asyncio.create_task(desk.client.post(CHAT, json=body, headers=key)) for _ in range(2)]
+    await until(lambda: desk.value("longhand_drafts_replayed_total") == 1)
+    assert desk.value("longhand_drafts_live") == 1
+    gate.set()
+    assert [(await answer).status_code for answer in asking] == [200, 200]
+    await until(lambda: desk.value("longhand_drafts_kept_total", state="finished") == 1)
+    await until(lambda: desk.value("longhand_drafts_live") == 0)
+    commits = desk.value("longhand_drafts_commit_bytes_count")
+    assert commits == desk.value("longhand_drafts_commit_duration_seconds_count") > 0
+    # What was written is in there, and the draft's own text is no label of it.
+    assert desk.value("longhand_drafts_commit_bytes_sum") > len("<think> a </think><answer> Once")
+    assert desk.value("longhand_drafts_store_failures_total") == 0
+    assert desk.value("longhand_drafts_carried_on_total") == 0
 
 
 async def test_drafts_that_carry_on_are_counted_by_their_reason(gateway: Any) -> None:

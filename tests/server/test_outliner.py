@@ -100,3 +100,16 @@ async def test_an_engine_that_dies_meanwhile_is_no_error_of_the_outline(gateway:
     desk = await gateway((Die("gone"),), ask_outline="always")
     response = await desk.client.post("/v1/chat/completions", json=ASK)
     assert response.status_code == 503
+
+
+async def test_where_the_request_leaves_no_room_for_an_outline_it_is_not_asked_for(
+    gateway: Any,
+) -> None:
+    desk = await gateway(PLAN, STORY, ask_outline="always")
+    await chat(desk)
+    [asked] = outlines(desk)
+    window_tokens = asked.prompt.num_tokens + asked.written.num_tokens
+    full = await gateway(STORY, ask_outline="always", max_model_len=window_tokens)
+    body = await chat(full, max_tokens=1)
+    assert outlines(full) == []
+    assert body["choices"][0]["finish_reason"] == "length"

@@ -583,3 +583,44 @@ def test_what_is_left_belongs_to_the_title(plan: str, met: str, following: str) 
     assert outline is not None and outline.sections[-1].closes
     one = told([met + prose(290), prose(290)], Pace(outline, LOW, HIGH))
     assert one.turns[0].words == "\n\n" + following
+
+
+def test_a_counter_behind_the_gateways_is_taken_out_where_the_plan_has_no_title() -> None:
+    outline = Outline(sections=(*[Section()] * 3, Section(title="Closing words")))
+    policy = Pace(outline, LOW, HIGH)
+    one = told([heading(1) + prose(700), "88 of 4: Ice\n\n" + prose(200), prose(200)], policy)
+    assert [turn.words for turn in one.turns[:2]] == ["\n\n## 2 of 4:", "\n\n## 2 of 4: Ice\n\n"]
+    assert "88" not in one.text
+
+
+def test_a_title_much_like_the_planned_one_names_its_section() -> None:
+    one = told(["## Stones\n\n" + prose(290) + "## Stones\n\n" + prose(100), prose(290)])
+    assert one.turns[0].words == "\n\n## Sand\n\n"
+
+
+def test_a_sentence_without_end_is_torn_though_the_range_has_no_room_for_it() -> None:
+    one = told([prose(990).rstrip() + " " + "and rained " * 600], Pace(None, 1_000, 1_080))
+    # A hundred words make it endless.
+    assert [turn.over for turn in one.turns] == [True]
+    assert one.words == 990 + 100
+
+
+def test_an_end_that_was_held_back_is_forgotten_when_another_policy_cuts_before_it() -> None:
+    sentence = "word " * 9 + "word. "
+    policy, straight = Pace(None, LOW, HIGH), Pace(None, LOW, HIGH)
+    policy.feed(sentence * 102)
+    held = policy.safe_chars
+    policy.rewind(len(sentence) * 50)
+    straight.feed(sentence * 50)
+    for one in (policy, straight):
+        one.feed(sentence * 50 + "and so on " * 5)
+        assert one.turn is None
+    assert policy.safe_chars == straight.safe_chars < held
+
+
+def test_a_doubled_counter_beyond_the_outline_stays_for_nothing_else_can_be_written() -> None:
+    outline = Outline(sections=(Section(title="Stone"), Section(title="Sand")))
+    begun = heading(1, total=2) + prose(350) + heading(2, total=2) + prose(350)
+    one = told([begun + "## 3 of 2:88 of 2: Ice\n\n" + prose(900)], Pace(outline, LOW, HIGH))
+    assert "## 3 of 2:88 of 2: Ice" in one.text
+    assert LOW <= one.words <= HIGH

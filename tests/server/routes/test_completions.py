@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.engine.scripted import Say
+from server.engine.scripted import Die, Say
 
 PLAY = (Say(" upon a <think> time."),)
 
@@ -113,3 +113,10 @@ async def test_more_drafts_than_the_server_can_ever_write_at_once_are_refused(ga
         }
     }
     assert desk.engine.jobs == []
+
+
+async def test_a_completion_that_fails_ends_its_stream_with_an_error(gateway: Any) -> None:
+    desk = await gateway((Say(" upon"), Die("out of paper")))
+    *_, failed, done = await desk.streamed("/v1/completions")
+    assert failed["error"]["code"].startswith("engine_")
+    assert done == "[DONE]"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from server.engine.scripted import Die, Refuse, Say, Stall
+from server.errors import StoreUnavailable
 
 BOUND_S = 5.0
 STORY = Say("<think> Plan it. </think> <answer>\nOnce upon a time. They slept. </answer>")
@@ -369,3 +370,70 @@ async def test_a_position_that_is_none_is_refused(gateway: Start, query: str) ->
     draft_id = (await app.chat(store=True)).headers["longhand-draft-id"]
     refused = await app.client.get(f"/v1/drafts/{draft_id}/events?{query}")
     assert refused.status_code == 400
+
+
+async def test_a_draft_whose_client_goes_before_it_is_whole_is_there_for_its_retry(
+    served: Start, until: Callable[..., Awaitable[None]]
+) -> None:
+    gate = asyncio.Event()
+    app = await served([Say("<think> a </think> <answer> Once"), Stall(gate=gate), Say(" upon.")])
+    asking = asyncio.create_task(app.chat(store=True))
+    await until(lambda: app.engine.open_streams == 1)
+    asking.cancel()
+    await until(lambda: app.value("longhand_disconnects_total", stage="kept") == 1)
+    assert app.engine.open_streams == 1
+    gate.set()
+    body = {"messages": [{"role": "user", "content": "Write a line."}], "store": True}
+    again = await app.client.post(
+        "/v1/chat/completions", json=body, headers={"x-stainless-retry-count": "1"}
+    )
+    assert again.json()["choices"][0]["message"]["content"] == "Once upon."
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(app.engine.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(StoreUnavailable("away"), "store_unavailable"), (RuntimeError("odd"), "internal_error")],
+)
+async def test_the_readers_of_a_draft_that_its_store_cannot_give_are_told_so(
+    gateway: Start, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    async def broken(draft_id: str) -> None:
+        raise error
+
+    app = await gateway([STORY])
+    body = {"messages": [{"role": "user", "content": "Write."}], "stream": True}
+    key = {"Idempotency-Key": "a key"}
+    kept = await app.client.post("/v1/chat/completions", json=body, headers=key)
+    draft_id = kept.headers["longhand-draft-id"]
+    monkeypatch.setattr(app.service.shelf.scribe.store, "whole", broken)
+    again = await app.client.post("/v1/chat/completions", json=body, headers=key)
+    assert again.headers["longhand-draft-id"] == draft_id
+    *_, last, done = [line for line in again.text.splitlines() if line.startswith("data: ")]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == code
+    assert done == "data: [DONE]"
+    [(name, data, _)] = events((await app.client.get(f"/v1/drafts/{draft_id}/events")).text)
+    assert (name, data["error"]["code"]) == ("error", code)
+
+
+async def test_a_body_that_is_no_strict_json_can_come_again_under_its_key(gateway: Start) -> None:
+    app = await gateway([STORY])
+    # Python's json, which reads requests, knows NaN; orjson does not.
+    body = '{"messages": [{"role": "user", "content": "Write."}], "house": %s}'
+    key = {"Idempotency-Key": "a key", "content-type": "application/json"}
+    first, again, other = [
+        await app.client.post("/v1/chat/completions", content=body % value, headers=key)
+        for value in ("NaN", "NaN", "Infinity")
+    ]
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+    assert first.headers["longhand-draft-id"] == again.headers["longhand-draft-id"]
+    assert len(app.engine.jobs) == 1
+
+
+async def test_a_kept_chat_that_hides_its_reasoning_streams_its_answer_only(gateway: Start) -> None:
+    app = await gateway([STORY])
+    chunks = await app.streamed(store=True, include_reasoning=False)
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if isinstance(chunk, dict)]
+    assert answer_of(chunks) == ANSWER
+    assert not [delta for delta in deltas if delta.get("reasoning")]

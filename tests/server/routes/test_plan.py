@@ -72,6 +72,11 @@ async def test_a_long_text_takes_several_windows(gateway: Any) -> None:
         (ask("Tea.", writing={"length_control": "fast"}), "writing.length_control"),
         (ask("Tea.", writing={"loop_guard": "no"}), "writing.loop_guard"),
         (ask("Tea.", writing={"wrods": 1}), "writing.wrods"),
+        (ask("Tea.", writing={"rewards": {"beauty": 1}}), "writing.rewards.beauty"),
+        (ask("Tea.", writing={"rewards": {"length": 0}}), "writing.rewards"),
+        (ask("Tea.", writing={"best_of": 99}), "writing.best_of"),
+        (ask("Tea.", n=99), "n"),
+        (ask("Tea.", top_logprobs=1), "top_logprobs"),
         (ask("tea " * 40_000), "messages"),
     ],
 )

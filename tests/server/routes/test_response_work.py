@@ -19,7 +19,7 @@ DEFAULTS = Defaults(
     max_n=4,
     efforts=Efforts(minimal=1, low=2, medium=3, high=4),
     candidates=Candidates(
-        drafts=1, max_drafts=8, weights={}, rewards=(), progress_s=1.0, heartbeat_s=1.0
+        drafts=1, max_drafts=8, weights={}, rewards=("length",), progress_s=1.0, heartbeat_s=1.0
     ),
     reasoning_field="both",
 )

@@ -14,7 +14,7 @@ from server.wire.responses import ResponsesRequest, num_leading, shortened
 
 EFFORTS = Efforts(minimal=1, low=2, medium=3, high=4)
 DEFAULTS = Candidates(
-    drafts=1, max_drafts=4, weights={}, rewards=(), progress_s=1.0, heartbeat_s=9.0
+    drafts=1, max_drafts=4, weights={}, rewards=("length",), progress_s=1.0, heartbeat_s=9.0
 )
 USER = {"role": "user", "content": "A poem."}
 

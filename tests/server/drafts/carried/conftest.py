@@ -1,13 +1,18 @@
-"""An engine that goes on from any text as another one would have."""
+"""Gateways over a store of the test's, and an engine that goes on from any text as another one
+would have."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from server.drafts.store import Store
 from server.engine.base import Job, Piece
 from server.engine.scripted import Play, Say, ScriptedEngine
+
+Start = Callable[..., Awaitable[Any]]
 
 
 @dataclass
@@ -52,3 +57,18 @@ def minded() -> Callable[[ScriptedEngine], ScriptedEngine]:
         return Minded(first=first, card=first.card, _ids=first._ids, _numbers=first._numbers)
 
     return made
+
+
+@pytest.fixture
+def keeping(gateway: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Starts an application over a store that it does not wait for."""
+
+    async def start(store: Store, *plays: Any, **settings: Any) -> Any:
+        monkeypatch.setattr("server.shelving._store", lambda settings: store)
+        monkeypatch.setattr("server.drafts.committer._RETRY_S", 0.0)
+        monkeypatch.setattr("server.drafts.committer._PATIENCE_S", 0.05)
+        monkeypatch.setattr("server.drafts.writing._RETRY_S", 0.0)
+        monkeypatch.setattr("server.drafts.writing._PATIENCE_S", 0.05)
+        return await gateway(*plays, **settings)
+
+    return start

@@ -59,21 +59,6 @@ class Failing(MemoryStore):
         return await super().renew(*given)
 
 
-@pytest.fixture
-def keeping(gateway: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Starts an application over a store that it does not wait for."""
-
-    async def start(store: MemoryStore, *plays: Any, **settings: Any) -> Any:
-        monkeypatch.setattr("server.shelving._store", lambda settings: store)
-        monkeypatch.setattr("server.drafts.committer._RETRY_S", 0.0)
-        monkeypatch.setattr("server.drafts.committer._PATIENCE_S", 0.05)
-        monkeypatch.setattr("server.drafts.writing._RETRY_S", 0.0)
-        monkeypatch.setattr("server.drafts.writing._PATIENCE_S", 0.05)
-        return await gateway(*plays, **settings)
-
-    return start
-
-
 async def read(app: Any, draft_id: str, after: int = 0) -> tuple[str, Over]:
     """All that a reader gets, and how it ends."""
     scribe, said = app.service.shelf.scribe, ""
