@@ -64,7 +64,8 @@ def server(
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=sys.stderr,
-        env={**psutil.Process().environ(), **(environment or {})},
+        # No file of drafts: a second server beside this one would have to wait for it.
+        env={**psutil.Process().environ(), "LONGHAND_DRAFTS": "memory", **(environment or {})},
     )
     try:
         _wait(process, url + health, name)

@@ -50,8 +50,8 @@ class Ticket:
     _granted: asyncio.Event = field(default_factory=asyncio.Event)
     _released: bool = False
 
-    async def granted(self, timeout_s: float) -> bool:
-        """Whether the places are there, waiting at most ``timeout_s`` for them."""
+    async def granted(self, timeout_s: float | None) -> bool:
+        """Whether the places are there, waiting at most ``timeout_s`` for them; None: no end."""
         if not self._granted.is_set():
             waiting = asyncio.create_task(self._granted.wait())
             try:

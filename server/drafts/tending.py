@@ -64,8 +64,10 @@ class Tending:
             self.trouble = ""
             await self._claim()
         except StoreUnavailable as error:
+            # It is tried again every few seconds: said once, it is on the health page meanwhile.
+            if error.message != self.trouble:
+                logger.error("drafts cannot be stored", extra={"reason": error.message})
             self.trouble = error.message
-            logger.error("drafts cannot be stored", extra={"reason": error.message})
 
     async def run(self) -> None:
         """Tends the drafts for as long as it runs."""

@@ -195,6 +195,6 @@ def test_transformers_plans_from_the_bundled_checkpoint() -> None:
     output = model.generate(**ids, max_new_tokens=220, do_sample=False)
     text = tokenizer.decode(output[0, ids["input_ids"].shape[1] :])
     assert text.startswith(" <think>\n")
-    assert "\nAsked length: about 300 words.\nSections: 3, " in text
-    assert "\n3. Closing words on tidal energy - 60 words\n" in text
+    assert "\nAsked length: about 300 words.\nSections: 2, " in text
+    assert "\n2 of 2: Closing words on tidal energy - 60 words\n" in text
     assert "\n</think>\n<answer>\n# " in text
