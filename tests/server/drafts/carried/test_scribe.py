@@ -21,6 +21,7 @@ Start = Callable[..., Awaitable[Any]]
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 STORY = [Say("<think> Plan. </think> <answer>\nOnce upon a time they slept. </answer>")]
 TEXT = "Plan.Once upon a time they slept."
+_LATER = [Say(" time they slept. </answer>")]
 
 
 class Failing(MemoryStore):
@@ -272,7 +273,9 @@ async def test_a_waiting_draft_takes_its_place_when_one_is_free(
 
 
 async def test_how_candidates_get_on_is_told_to_who_follows(keeping: Start) -> None:
-    app = await keeping(MemoryStore(), STORY, progress_s=0.001)
+    # Progress that the end overtakes is not told: this draft takes its time.
+    slow = [Say("<think> Plan. </think> <answer>\nOnce upon a"), Stall(0.1), *_LATER]
+    app = await keeping(MemoryStore(), slow, progress_s=0.001)
     writing = {"best_of": 2, "progress": True}
     response = await app.chat(store=True, stream=True, writing=writing)
     assert '"progress":[' in response.text
@@ -298,6 +301,15 @@ async def test_every_backend_is_made_by_its_name(gateway: Start, tmp_path: Any) 
     away = await gateway(STORY, drafts="redis", drafts_url="redis://127.0.0.1:1/0")
     assert (await away.client.get("/health/ready")).status_code == 503
     assert (await away.chat(store=True)).json()["error"]["code"] == "store_unavailable"
+
+
+async def test_a_store_that_stays_away_is_told_of_once(
+    gateway: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = await gateway(STORY, drafts="redis", drafts_url="redis://127.0.0.1:1/0")
+    for _ in range(2):
+        await away.service.shelf.scribe.tending.tend()
+    assert caplog.messages.count("drafts cannot be stored") == 1
 
 
 async def test_a_reader_that_goes_is_no_reader_any_more(keeping: Start, until: Until) -> None:
