@@ -5,8 +5,11 @@ import re
 import runpy
 import statistics
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +153,33 @@ def test_modules_can_be_read_alone() -> None:
 def test_the_package_under_test_is_the_one_of_this_checkout() -> None:
     assert server.__file__ is not None
     assert Path(server.__file__).resolve() == (ROOT / "server" / "__init__.py").resolve()
+
+
+# Imported as one name, installed as another, or brought by the package it belongs to.
+BROUGHT_BY = {
+    "safetensors": "transformers",
+    "starlette": "fastapi",
+    "tokenizers": "transformers",
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The top-level packages that a module imports by their full names, wherever it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_every_package_that_is_imported_is_one_that_is_installed() -> None:
+    project = tomllib.loads(document("pyproject.toml"))["project"]
+    asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"[^\w-]", line)[0].lower().replace("_", "-") for line in asked}
+    ours = {"server", "planner", "rewards", "loadtest", "tests", *sys.stdlib_module_names}
+    sources = [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
+    met = {name for path in sources for name in imported(parsed(path))} - ours
+    assert {BROUGHT_BY.get(n, n.replace("_", "-")) for n in met} - declared == set()
 
 
 def test_no_file_names_a_place_on_one_persons_machine() -> None:
