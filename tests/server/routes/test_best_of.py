@@ -389,8 +389,9 @@ def worse(seed: int, count: int) -> str:
     return f"{sentences(6, seed)} {sentences(6, seed)} {sentences(count - 12, seed + 1)}"
 
 
-def halved(gates: list[asyncio.Event]) -> list[Any]:
-    """Four drafts of 1,020 words, two of them worse, that wait at 120, 240 and 420 words."""
+def halved(gates: list[asyncio.Event], end: asyncio.Event | None = None) -> list[Any]:
+    """Four drafts of 1,020 words, two of them worse, that wait at 120, 240 and 420 words, and
+    before their last tag."""
     parts = [(20, 0), (20, 20), (30, 40), (100, 70)]
     plays = []
     for seed in range(4):
@@ -399,7 +400,8 @@ def halved(gates: list[asyncio.Event]) -> list[Any]:
         acts: list[Any] = [Say(f"{texts[0]} ")]
         for gate, text in zip(gates, texts[1:], strict=True):
             acts += [Stall(gate=gate), Say(f"{text} ")]
-        plays.append([*acts, Say("</answer>")])
+        last = [Stall(gate=end)] if end else []
+        plays.append([*acts, *last, Say("</answer>")])
     return plays
 
 
@@ -630,12 +632,19 @@ async def test_a_reward_that_breaks_and_a_judge_that_is_down_abstain_and_it_is_t
     assert desk.value("longhand_reward_count", reward="length") is None
 
 
-async def test_a_judge_is_asked_for_the_drafts_under_way_as_well(gateway: Any, mute: Mute) -> None:
-    gates = [asyncio.Event() for _ in range(3)]
-    desk = await gateway(*halved(gates), quality_model="a-judge")
-    for gate in gates:
+async def test_a_judge_is_asked_for_the_drafts_under_way_as_well(
+    gateway: Any, mute: Mute, until: Any
+) -> None:
+    *gates, end = [asyncio.Event() for _ in range(4)]
+    desk = await gateway(*halved(gates, end), quality_model="a-judge")
+    asked = wish(4, rewards={"quality": 1}, **LONG)
+    asking = asyncio.create_task(desk.chat(writing=asked))
+    await until(lambda: desk.engine.open_streams == 4)
+    for compared, gate in enumerate(gates, start=1):
         gate.set()
-    told = (await desk.chat(writing=wish(4, rewards={"quality": 1}, **LONG))).json()["writing"]
+        await until(lambda compared=compared: mute.asked == compared)
+    end.set()
+    told = (await asking).json()["writing"]
     # Its model is down, so nobody is stopped: at each comparison, and once at the end.
     assert [one["state"] for one in told["candidates"]] == ["finished"] * 4
     assert mute.asked == len(Pruning().checks) + 1
