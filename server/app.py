@@ -1,6 +1,5 @@
 """The composition root: settings in, application out. All parts are built here and only here."""
 
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from server.quality import QualityModel, quality_judge
 from server.routes import chat, completions, drafts, health, models, plan, refusals, responses
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
-from server.routes.service import Defaults, Service
+from server.routes.service import Defaults, Service, seconds_since_1970
 from server.settings import Settings
 from server.shelving import opened, shelf
 from server.wire.chat import Candidates, Efforts
@@ -224,7 +223,7 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         desk=desk,
         metrics=metrics,
         defaults=defaults,
-        created=time.time_ns() // 1_000_000_000,
+        created=seconds_since_1970(),
         shelf=shelf(settings, engine, desk, defaults),
     )
 

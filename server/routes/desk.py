@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,12 +24,17 @@ from server.wire.encode import Encoder, Folded, total
 # Beyond this vLLM soon preempts drafts: it throws their cache away and computes it again.
 _FULL_KV_CACHE = 0.9
 
+# Nobody reads this; the status is nginx's for a client that has gone.
+GONE = 499
+
 _CUT_OFF = (
     "the server was shut down before the draft was done; send the request again. A draft sent with "
     "store: true is carried on after a restart"
 )
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +145,11 @@ class Desk:
     async def whole(self, task: Task, request: Request) -> Response:
         """The answer in one body, given up as soon as the client has gone."""
         try:
-            writing = asyncio.create_task(self._fold(task))
-            gone = asyncio.create_task(disconnected(request))
-            try:
-                await asyncio.wait([writing, gone], return_when=asyncio.FIRST_COMPLETED)
-                if not writing.done():
-                    # Nobody reads this; the status is nginx's for a client that has gone.
-                    return Response(status_code=499)
-                task.answered = True
-                return Response(
-                    writing.result(), media_type="application/json", headers=task.headers
-                )
-            finally:
-                await end(writing, gone)
+            body = await unless_gone(self._fold(task), request)
+            if body is None:
+                return Response(status_code=GONE)
+            task.answered = True
+            return Response(body, media_type="application/json", headers=task.headers)
         finally:
             self._leave(task)
 
@@ -239,6 +237,17 @@ def _log(task: Task, ended: Ended, seconds: float) -> None:
     )
 
 
-async def disconnected(request: Request) -> None:
+async def unless_gone(work: Coroutine[Any, Any, T], request: Request) -> T | None:
+    """What the work brings; None if the client went before, and the work was stopped."""
+    working = asyncio.create_task(work)
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait([working, gone], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        await end(working, gone)
+
+
+async def _disconnected(request: Request) -> None:
     """Returns once the client has gone. The body was read before, so nothing else can come."""
     await request.receive()

@@ -3,7 +3,6 @@
 The response is one reader of the draft among others: when its client goes, the draft goes on.
 """
 
-import asyncio
 import hashlib
 import logging
 import secrets
@@ -31,9 +30,8 @@ from server.errors import (
     Internal,
     LonghandError,
 )
-from server.routes.desk import Desk, Place, disconnected
+from server.routes.desk import GONE, Desk, Place, unless_gone
 from server.sse import DraftResponse
-from server.tasks import end
 from server.wire.encode import Encoder, Folded, Head, total
 
 logger = logging.getLogger(__name__)
@@ -179,16 +177,13 @@ class _Reply:
 
     async def whole(self, request: Request) -> Response:
         """The draft in one body once it is over; if the client goes before, it goes on."""
-        folding = asyncio.create_task(self._fold())
-        gone = asyncio.create_task(disconnected(request))
         try:
-            await asyncio.wait([folding, gone], return_when=asyncio.FIRST_COMPLETED)
-            if not folding.done():
-                return Response(status_code=499)
+            body = await unless_gone(self._fold(), request)
+            if body is None:
+                return Response(status_code=GONE)
             self.is_answered = True
-            return Response(folding.result(), media_type="application/json", headers=self.headers)
+            return Response(body, media_type="application/json", headers=self.headers)
         finally:
-            await end(folding, gone)
             self._leave()
 
     def _leave(self) -> None:

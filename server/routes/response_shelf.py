@@ -1,7 +1,6 @@
 """Kept responses: found, looked up as context, read as an object, whole or as events. It must not
 know how they are written or stored."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,11 +25,10 @@ from server.errors import (
     NotFound,
 )
 from server.events import Channel, Fragment, Progress
-from server.routes.desk import disconnected
+from server.routes.desk import GONE, unless_gone
 from server.routes.kept import Shelf
 from server.routes.response_work import kept_fields, kept_turns
 from server.sse import DraftResponse
-from server.tasks import end
 from server.wire.encode import total
 from server.wire.encode_responses import (
     PREFIX,
@@ -199,16 +197,13 @@ class Reply:
 
     async def whole(self, request: Request) -> Response:
         """The response in one body once it is over; if the client goes before, it goes on."""
-        reading = asyncio.create_task(self._over())
-        gone = asyncio.create_task(disconnected(request))
         try:
-            await asyncio.wait([reading, gone], return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                return Response(status_code=499)
+            told = await unless_gone(self._over(), request)
+            if told is None:
+                return Response(status_code=GONE)
             self.is_answered = True
-            return self._body(reading.result())
+            return self._body(told)
         finally:
-            await end(reading, gone)
             self._leave()
 
     def _body(self, told: dict[str, Any]) -> Response:

@@ -1,7 +1,6 @@
 """A request of the Responses API as work: for the request itself, and for a response carried on
 after it. It must not admit, start or answer anything."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from planner.brief import Brief
 from server.answer import Answerer, Commission, Order
 from server.errors import ContextTooLong
 from server.routes.service import Defaults
-from server.wire.chat import Writing
+from server.routes.work import pinned
 from server.wire.encode import Head
 from server.wire.encode_responses import Drawn, head_fields
 from server.wire.response_input import Turn, item_object, read_input
@@ -54,17 +53,13 @@ def work_of(
 def kept_body(work: Work) -> bytes:
     """A request to be kept: with the whole conversation, so that earlier responses may be deleted,
     and with what this server's settings added, so that a restart with others carries it on."""
-    order, pinned = work.order, {"best_of": 1}
-    if order.best_of is not None:
-        pinned["best_of"] = order.best_of.drafts
-    if work.brief.reasoning_tokens is not None:
-        pinned["reasoning_tokens"] = work.brief.reasoning_tokens
+    order = work.order
     resolved = work.body.model_copy(
         update={
             "input": [item_object(turn) for turn in work.turns],
             "temperature": order.sampling.temperature,
             "top_p": order.sampling.top_p,
-            "writing": (work.body.writing or Writing()).model_copy(update=pinned),
+            "writing": pinned(work.body.writing, order, work.brief.reasoning_tokens),
         }
     )
     body = resolved.model_dump(mode="json", exclude_none=True)
@@ -142,7 +137,3 @@ async def accept(answerer: Answerer, brief: Brief, order: Order, *, shorten: boo
     if fits is None:
         raise too_long
     return fits
-
-
-def seconds_since_1970() -> int:
-    return time.time_ns() // 1_000_000_000

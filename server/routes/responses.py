@@ -14,8 +14,15 @@ from server.errors import BadRequest, NotFound
 from server.routes.desk import Task
 from server.routes.kept import Shelf, Wanted, owner_of
 from server.routes.response_shelf import Reply, Responses, name_of, no_item, turns_of
-from server.routes.response_work import Work, kept_body, seconds_since_1970, work_of
-from server.routes.service import Service, caller_name, request_id, service_of, shelf_for
+from server.routes.response_work import Work, kept_body, work_of
+from server.routes.service import (
+    Service,
+    caller_name,
+    request_id,
+    seconds_since_1970,
+    service_of,
+    shelf_for,
+)
 from server.wire.encode import Head
 from server.wire.encode_responses import PREFIX, Page, ResponseHead, deleted_object, items_page
 from server.wire.response_encoder import ResponsesEncoder

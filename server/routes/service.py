@@ -54,7 +54,7 @@ class Service:
         return Head(
             id=f"{prefix}-{request_id(request)}",
             model=self.engine.card.model,
-            created=_seconds_since_1970(),
+            created=seconds_since_1970(),
         )
 
 
@@ -96,5 +96,5 @@ def request_id(request: Request) -> str:
     return found
 
 
-def _seconds_since_1970() -> int:
+def seconds_since_1970() -> int:
     return time.time_ns() // 1_000_000_000

@@ -50,15 +50,19 @@ def completion_work(body: CompletionRequest, defaults: Defaults, order_id: str) 
 def chat_body(body: ChatRequest, order: Order, reasoning_tokens: int | None) -> bytes:
     """A chat request to be kept: with what this server's settings added to it, so that a restart
     with other settings carries on what was begun."""
-    pinned: dict[str, int] = {}
+    return _resolved(body, order, {"writing": pinned(body.writing, order, reasoning_tokens)})
+
+
+def pinned(writing: Writing | None, order: Order, reasoning_tokens: int | None) -> Writing:
+    """What a caller said of the writing, and what this server's settings added to it."""
+    also: dict[str, int] = {}
     if order.best_of is not None:
-        pinned["best_of"] = order.best_of.drafts
+        also["best_of"] = order.best_of.drafts
     elif order.n == 1:
-        pinned["best_of"] = 1
+        also["best_of"] = 1
     if reasoning_tokens is not None:
-        pinned["reasoning_tokens"] = reasoning_tokens
-    writing = (body.writing or Writing()).model_copy(update=pinned)
-    return _resolved(body, order, {"writing": writing})
+        also["reasoning_tokens"] = reasoning_tokens
+    return (writing or Writing()).model_copy(update=also)
 
 
 def completion_body(body: CompletionRequest, order: Order) -> bytes:
