@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 _BOUND_S = 10.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a suite that a shell started in the background, as CI may, has
+    SIGINT ignored, and hands that on to all it starts (POSIX, sh, asynchronous lists)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 DRAFT = "draft_1"
 
 
