@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from server.pocket.maker.draft import Draft, Fault, Form, Section
 from server.pocket.maker.lexicon import Lexicon, lexicon
 
-_PROGRESS_EVERY = 10
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 PREFILL = f" {ANSWER_OPEN}"
@@ -56,9 +55,6 @@ def plan_text(draft: Draft) -> str:
     for number, title in enumerate(draft.planned, start=1):
         share = draft.outline.closing_words if number == count else draft.outline.section_words
         lines.append(words.form("plan_line", k=number, title=title, n=share, count=count))
-        if number % _PROGRESS_EVERY == 0 and number < count:
-            first = draft.planned[0]
-            lines.append(words.form("progress", k=number, count=count, first=first))
     # Near the end of the plan once more: the beginning of a long one is out of the window by then.
     size = draft.outline.section_words
     lines.append(words.form("begin", count=count, title=draft.planned[0], n=size))

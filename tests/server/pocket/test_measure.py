@@ -64,7 +64,7 @@ def test_a_draft_without_its_end_or_its_answer_is_not_well_formed() -> None:
 def test_titles_that_leave_the_plan_are_seen() -> None:
     text = render(compose(Spec(seed=1, words=500))).completion
     before, after = text.split("<answer>")
-    changed = before + "<answer>" + after.replace("The ", "A ", 3)
+    changed = before + "<answer>" + after.replace(": ", ": More on ", 1)
     written = Written(
         text=changed, language=Language.ENGLISH, asked_words=500, ended=True, tokens=1
     )
