@@ -94,6 +94,7 @@ def _longhand(options: argparse.Namespace) -> list[str]:
 
 
 def _vllm(options: argparse.Namespace) -> list[str]:
+    executor = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
     return [
         *("vllm.entrypoints.openai.api_server", "--model", options.model),
         *("--served-model-name", "peer", "--port", "8912", "--host", "127.0.0.1"),
@@ -101,6 +102,7 @@ def _vllm(options: argparse.Namespace) -> list[str]:
         *("--max-num-seqs", "256", "--uvicorn-log-level", "warning"),
         # As Longhand sets them on the CPU, so that both engines do the same work.
         *("--no-enable-chunked-prefill", "--max-num-batched-tokens", str(options.window)),
+        *("--distributed-executor-backend", executor),
     ]
 
 

@@ -10,8 +10,8 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,14 @@ class Ask:
     """One draft to be written: its length, language, seed, and how it is controlled.
 
     control: "extend" or "pace" (the loop guard on as well), "guard" alone, or "off": neither.
+    also: further fields of the request.
     """
 
     words: int
     chinese: bool
     seed: int
     control: str
+    also: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, model: str) -> dict[str, Any]:
         topic = (_THEMES if self.chinese else _TOPICS)[self.seed % 5]
@@ -52,6 +54,7 @@ class Ask:
             "seed": self.seed,
             "max_tokens": 4 * self.words + 4_000 + 8 * (self.words // 25),
             "writing": {"length_control": control, "loop_guard": self.control != "off"},
+            **self.also,
         }
 
 
@@ -168,10 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--port", type=int, default=8913)
+    parser.add_argument("--also", type=json.loads, default={}, help="further fields, as JSON")
     parser.add_argument("--json", type=Path, help="also write every draft's figures here")
     options = parser.parse_args(argv)
     asks = [
-        Ask(words=int(words), chinese=chinese, seed=seed, control=control)
+        Ask(words=int(words), chinese=chinese, seed=seed, control=control, also=options.also)
         for chinese, lengths in ((False, options.words), (True, options.chinese_words))
         for words in filter(None, lengths.split(","))
         for control in options.controls.split(",")

@@ -26,6 +26,9 @@ from server.pocket.maker.sampler import DraftMaker
 FRESH_SEED = 5 * 10**9
 _MAX_MODEL_TOKENS = 65_536
 _TOKENS_PER_WORD = 2.5
+# By its path: the CPU platform of vLLM 0.32 turns the name "uni" into "mp", a process more that is
+# handed every step (vllm/platforms/cpu.py, check_and_update_config).
+_ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,7 @@ def open_model(folder: Path, *, streams: int = 64) -> LLM:
         # vLLM 0.32's CPU build dies of a seeded request whose prompt is read in two chunks.
         enable_chunked_prefill=False,
         max_num_batched_tokens=_MAX_MODEL_TOKENS,
-        # One process: nothing is passed between two at every step.
-        distributed_executor_backend="uni",
+        distributed_executor_backend=_ONE_PROCESS,
         disable_log_stats=True,
         seed=0,
     )
