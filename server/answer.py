@@ -13,9 +13,10 @@ from planner.plan import Plan
 from rewards.panel import Panel
 from server.best_of import ROOM_FOR_ALL, Race, Room
 from server.contest import BestOf, Contest
+from server.draft import Draft
 from server.engine.base import NOTHING_WRITTEN, Engine, Job, Passage, Sampling
 from server.errors import BadRequest, ContextTooLong
-from server.events import Choice
+from server.events import Choice, Ended
 from server.jury import Jury
 from server.layout import Layout
 from server.outliner import Outliner
@@ -24,6 +25,7 @@ from server.rules import ENGINE_STOPS, Rules, rules_of
 from server.tasks import end
 from server.write import write
 
+Choices = AsyncGenerator[Choice, None]
 # A reader that falls behind holds its drafts back instead of filling memory.
 _MAX_WAITING_EVENTS = 256
 
@@ -50,7 +52,8 @@ class Commission:
     """Work ready to start: one job per draft, and the rules they share.
 
     contest, panel: there where the drafts are candidates, of which the best are shown. outline: the
-    one that a model was asked for.
+    one that a model was asked for. answer_tokens: what the asked length takes, None: none is asked.
+    left_out: how many of the conversation's oldest turns are not in the prompt, for want of room.
     """
 
     jobs: tuple[Job, ...]
@@ -58,6 +61,8 @@ class Commission:
     contest: Contest | None = None
     panel: Panel | None = None
     outline: Outline | None = None
+    answer_tokens: int | None = None
+    left_out: int = 0
 
     @property
     def choices(self) -> int:
@@ -118,6 +123,7 @@ class Answerer:
             contest=contest,
             panel=panel,
             outline=outline,
+            answer_tokens=laid.plan.budget.answer_tokens,
         )
 
     async def _outline(self, brief: Brief, plan: Plan) -> Outline | None:
@@ -186,9 +192,7 @@ class Answerer:
             raise ContextTooLong(f"{error}", param="prompt") from None
         return budget.max_tokens
 
-    async def write(
-        self, commission: Commission, room: Room = ROOM_FOR_ALL
-    ) -> AsyncGenerator[Choice, None]:
+    def write(self, commission: Commission, room: Room = ROOM_FOR_ALL) -> Choices:
         """Every event of every draft, each with the index of its draft; each draft ends once.
 
         Of candidates only the best are shown; ``room`` is what they share with other requests.
@@ -205,19 +209,10 @@ class Answerer:
                 panel=commission.panel,
                 room=room,
             )
-            async with aclosing(race.run()) as choices:
-                async for choice in choices:
-                    yield choice
-            return
+            return race.run()
         if len(commission.jobs) == 1:
-            events = write(self.engine, commission.jobs[0], commission.rules)
-            async with aclosing(events):
-                async for event in events:
-                    yield Choice(index=0, event=event)
-            return
-        async with aclosing(_together(self.engine, commission)) as choices:
-            async for choice in choices:
-                yield choice
+            return _one(self.engine, commission, 0, room)
+        return _together(self.engine, commission, room)
 
 
 def _steered(brief: Brief, sampling: Sampling) -> Brief:
@@ -259,20 +254,35 @@ def _check_token_ids(sampling: Sampling, vocabulary_tokens: int) -> None:
             )
 
 
-async def _together(engine: Engine, commission: Commission) -> AsyncGenerator[Choice, None]:
+async def _one(engine: Engine, commission: Commission, index: int, room: Room) -> Choices:
+    """The events of one draft; ``room`` is told of it."""
+    draft, took_tokens = Draft(commission.rules), None
+    try:
+        events = write(engine, commission.jobs[index], commission.rules, draft)
+        async with aclosing(events):
+            async for event in events:
+                room.wrote(index, draft.num_tokens)
+                if isinstance(event, Ended):
+                    took_tokens = draft.num_tokens
+                yield Choice(index=index, event=event)
+    finally:
+        room.freed(index, took_tokens)
+
+
+async def _together(engine: Engine, commission: Commission, room: Room) -> Choices:
     """All drafts at once. The first failure ends the others: a choice is never missing silently."""
     queue: asyncio.Queue[Choice | BaseException | None] = asyncio.Queue(_MAX_WAITING_EVENTS)
 
-    async def pump(index: int, job: Job) -> None:
+    async def pump(index: int) -> None:
         try:
-            async with aclosing(write(engine, job, commission.rules)) as events:
-                async for event in events:
-                    await queue.put(Choice(index=index, event=event))
+            async with aclosing(_one(engine, commission, index, room)) as choices:
+                async for choice in choices:
+                    await queue.put(choice)
             await queue.put(None)
         except Exception as error:  # handed to the reader, who raises it
             await queue.put(error)
 
-    tasks = [asyncio.create_task(pump(i, job)) for i, job in enumerate(commission.jobs)]
+    tasks = [asyncio.create_task(pump(index)) for index in range(len(commission.jobs))]
     running = len(tasks)
     try:
         while running:

@@ -2,70 +2,43 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from planner.prompts import Prompter, ours
+from planner.prompts import ours
 from rewards.base import Judge
 from server import __version__, checkpoint
+from server.admission.admission import Admission
 from server.answer import Answerer
-from server.auth import Keys
+from server.callers.caller import ANYONE
 from server.checkpoint import Checkpoint
 from server.engine.base import Card, Engine
+from server.engine.pool.pool import Pool
 from server.engine.scripted import ScriptedEngine, read_script
 from server.engine.supervised import Health, Supervised
 from server.errors import CannotServe
 from server.jury import Jury, appointed
 from server.layout import Layout
-from server.limits import Admission, BodyLimit
 from server.machine import has
-from server.metrics import Measured, Metrics
+from server.metrics import Metrics
 from server.outliner import Outliner
 from server.predictor import Predictor
 from server.quality import QualityModel, quality_judge
+from server.reception import bounds, register, stand_before
 from server.routes import chat, completions, drafts, health, models, plan, refusals, responses
 from server.routes import metrics as metrics_route
 from server.routes.desk import Desk, Pace
 from server.routes.service import Defaults, Service, seconds_since_1970
+from server.serving import TEMPERATURE, TOP_P
+from server.serving import Serving as Serving
+from server.serving import identify as identify
 from server.settings import Settings
 from server.shelving import opened, shelf
+from server.upstreams import upstreams
 from server.wire.chat import Candidates, Efforts
 
-# Where neither the settings nor a checkpoint say otherwise: LongWriter-Zero's model card.
-_TEMPERATURE, _TOP_P = 0.6, 0.95
 _SCRIPTED_WINDOW_TOKENS = 32_768
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """What will be served: an engine not yet started, its card, how prompts are worded."""
-
-    engine_name: str
-    checkpoint: Checkpoint | None
-    card: Card
-    prompter: Prompter
-    build: Callable[[], Engine]
-    temperature: float
-    top_p: float
-
-
-def identify(settings: Settings) -> tuple[Checkpoint, Card]:
-    """The checkpoint that is set, and how it will be served.
-
-    Raises:
-        CannotServe: there is no such checkpoint, or the window is larger than it holds.
-    """
-    found = checkpoint.find(
-        settings.model, revision=settings.revision, name=settings.served_model_name
-    )
-    card = Card(
-        model=found.name,
-        window_tokens=found.window(settings.max_model_len),
-        vocabulary_tokens=found.shape.vocabulary,
-    )
-    return found, card
 
 
 def choose(settings: Settings) -> Serving:
@@ -74,6 +47,11 @@ def choose(settings: Settings) -> Serving:
     Raises:
         CannotServe: it cannot work as set; the sentence says why.
     """
+    if settings.engine == "upstream":
+        return upstreams(settings)
+    if settings.upstream:
+        # Anybody who names servers means to use them.
+        raise CannotServe(f"upstream is for the engine upstream, and engine is {settings.engine}")
     if settings.engine == "scripted":
         return _scripted(settings)
     found, card = identify(settings)
@@ -112,8 +90,8 @@ def _scripted(settings: Settings) -> Serving:
         card=card,
         prompter=ours(),
         build=lambda: ScriptedEngine(plays=plays, card=card),
-        temperature=_TEMPERATURE if settings.temperature is None else settings.temperature,
-        top_p=_TOP_P if settings.top_p is None else settings.top_p,
+        temperature=TEMPERATURE if settings.temperature is None else settings.temperature,
+        top_p=TOP_P if settings.top_p is None else settings.top_p,
     )
 
 
@@ -159,12 +137,12 @@ def create_app(
     """The application. Its engine starts with the lifespan and is loading until it is not.
 
     Raises:
-        CannotServe: a key that is neither a key nor a hash; settings of best-of that contradict
-            each other.
+        CannotServe: keys that are none, or none where anybody could come; settings of best-of
+            that contradict each other.
     """
     metrics = Metrics(registry, multiproc_dir=settings.prometheus_multiproc_dir)
     engine = Supervised(
-        build=serving.build,
+        build=lambda: _noted(serving.build(), metrics),
         card=serving.card,
         max_restarts=settings.max_engine_restarts if settings.on_engine_death == "restart" else 0,
         on_health=lambda health: metrics.engine_up.set(health is Health.READY),
@@ -187,20 +165,27 @@ def create_app(
     for module in (chat, completions, responses, drafts, plan, models, health, metrics_route):
         app.include_router(module.router)
     refusals.install(app)
-    # The last one added is the outermost: measure everything, check the key, then the size.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(refusals.Guard, keys=_keys(settings))
-    app.add_middleware(Measured, metrics=metrics)
+    stand_before(app, settings, service)
     return app
 
 
+def _noted(engine: Engine, metrics: Metrics) -> Engine:
+    """The engine, telling of its replicas if it has some."""
+    if isinstance(engine, Pool):
+        engine.fleet.notes = metrics.replicas
+    return engine
+
+
 def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: Metrics) -> Service:
+    callers = register(settings, metrics)
     admission = Admission(
         max_running=settings.max_running,
         max_queued=settings.max_queued,
         retry_after_s=settings.retry_after_s,
         # On an open server all callers are one and the same to us.
-        max_per_caller=settings.max_drafts_per_key if settings.api_keys else None,
+        max_per_caller=callers.max_drafts,
+        shares_queue=lambda who: who != ANYONE.name,
+        capacity_tokens=lambda: settings.kv_tokens or engine.kv_tokens,
     )
     jury = _jury(settings, metrics)
     layout = _layout(settings, serving, engine)
@@ -215,6 +200,7 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         ),
         admission=admission,
         metrics=metrics,
+        bill=callers.bill,
         pace=Pace(keep_alive_s=settings.keep_alive_s, heartbeat_s=settings.heartbeat_s),
     )
     defaults = _defaults(settings, serving, jury)
@@ -224,6 +210,8 @@ def _service(settings: Settings, serving: Serving, engine: Supervised, metrics: 
         metrics=metrics,
         defaults=defaults,
         created=seconds_since_1970(),
+        register=callers,
+        bounds=bounds(settings, metrics),
         shelf=shelf(settings, engine, desk, defaults),
     )
 
@@ -289,10 +277,3 @@ def _layout(settings: Settings, serving: Serving, engine: Supervised) -> Layout:
     predictor = Predictor(engine=engine, prompter=prompter, timeout_s=timeout_s)
     asked = predictor if settings.predict_length else None
     return Layout(engine=engine, prompter=prompter, predictor=asked)
-
-
-def _keys(settings: Settings) -> Keys:
-    try:
-        return Keys.of(key.get_secret_value() for key in settings.api_keys)
-    except ValueError as error:
-        raise CannotServe(f"api_keys: {error}") from None

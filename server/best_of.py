@@ -13,7 +13,7 @@ from rewards.panel import Panel
 from server.contest import Contest, Entry, endings
 from server.engine.base import Engine, Job
 from server.errors import LonghandError
-from server.events import Choice, Ended, Event, Fragment, Progress
+from server.events import Choice, Ended, Event, Fate, Fragment, Progress
 from server.jury import Jury
 from server.tasks import end
 from server.write import write
@@ -24,7 +24,11 @@ logger = logging.getLogger(__name__)
 _SHOWN_CHARS = 512
 
 
-def _nothing() -> None:
+def _not_held(_index: int, _tokens: int) -> None:
+    """What is written needs no room."""
+
+
+def _not_missed(_index: int, _tokens: int | None) -> None:
     """Nobody waits for a place."""
 
 
@@ -35,13 +39,15 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What candidates share with other requests.
+    """What the drafts of a request share with other requests; they are named by their index.
 
-    freed: called for each candidate that has stopped, its engine stream closed: its place can be
-    given to somebody else. crowded: whether room is short now, so that fewer should go on.
+    wrote: told how many tokens a draft has now. freed: told of each draft that has stopped, its
+    engine stream closed, and how many tokens it took, None for one that was not finished: its place
+    can be given to somebody else. crowded: whether room is short now, so that fewer should go on.
     """
 
-    freed: Callable[[], None] = _nothing
+    wrote: Callable[[int, int], None] = _not_held
+    freed: Callable[[int, int | None], None] = _not_missed
     crowded: Callable[[], bool] = _never
 
 
@@ -91,6 +97,7 @@ class Race:
             async with aclosing(write(self.engine, job, self.contest.rules, entry.draft)) as events:
                 async for event in events:
                     entry.take(event)
+                    self.room.wrote(entry.index, entry.draft.num_tokens)
                     why = self._hopeless(entry)
                     if why is not None:
                         entry.drop(why)
@@ -105,7 +112,8 @@ class Race:
             entry.fail(error)
         finally:
             self._news.set()
-            self.room.freed()
+            whole = entry.fate is Fate.FINISHED
+            self.room.freed(entry.index, entry.draft.num_tokens if whole else None)
 
     def _hopeless(self, entry: Entry) -> str | None:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from server.app import Serving
 from server.machine import Machine
 from server.memory import GIB, kv_bytes_of_window, kv_bytes_per_token, num_parameters
+from server.reception import openness
 from server.settings import Settings, masked
 
 # What a CPU process of vLLM takes beside weights and cache (torch and its libraries, measured).
@@ -33,10 +34,15 @@ def _describe(settings: Settings, serving: Serving, machine: Machine) -> Iterato
     yield f"engine       {serving.engine_name}"
     yield f"template     {serving.prompter.source}"
     yield f"window       {serving.card.window_tokens:,} tokens"
-    yield (
-        f"parallelism  tensor {settings.tensor_parallel_size} x "
-        f"pipeline {settings.pipeline_parallel_size}"
-    )
+    if serving.engine_name == "upstream":
+        # How the model fits into memory is the affair of these.
+        for url in settings.upstream:
+            yield f"upstream     {url}"
+    else:
+        yield (
+            f"parallelism  tensor {settings.tensor_parallel_size} x "
+            f"pipeline {settings.pipeline_parallel_size}"
+        )
     yield f"sampling     temperature {serving.temperature:g}, top_p {serving.top_p:g}"
     if serving.checkpoint is not None:
         shape = serving.checkpoint.shape
@@ -47,6 +53,7 @@ def _describe(settings: Settings, serving: Serving, machine: Machine) -> Iterato
             f"KV cache     {_size(kv_bytes_per_token(shape))} a token, "
             f"{_size(kv_bytes_of_window(shape, serving.card.window_tokens))} a full window"
         )
+    if serving.checkpoint is not None and serving.engine_name != "upstream":
         yield f"memory       {_size(_needed(settings, serving))} needed, {_there(machine)}"
     yield "settings"
     for name, value in masked(settings).items():
@@ -54,10 +61,15 @@ def _describe(settings: Settings, serving: Serving, machine: Machine) -> Iterato
 
 
 def _problems(settings: Settings, serving: Serving, machine: Machine) -> Iterator[str]:
+    open_to_all = openness(settings)
+    if open_to_all is not None:
+        yield open_to_all
     if serving.checkpoint is None:
         return
     if not serving.checkpoint.has_tokenizer:
         yield f"{serving.checkpoint.directory} has no tokenizer.json"
+    if serving.engine_name == "upstream":
+        return
     shape, ranks = serving.checkpoint.shape, settings.tensor_parallel_size
     if shape.heads % ranks:
         yield f"{shape.heads} attention heads cannot be shared by {ranks} tensor-parallel ranks"

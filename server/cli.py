@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from server.app import Serving
 
 # The settings with a flag of their own; the others come by LONGHAND_* or TOML.
-_FLAGS = ("model", "engine", "tensor_parallel_size", "host", "port")
+_FLAGS = ("model", "engine", "upstream", "tensor_parallel_size", "host", "port")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.pen.command import main as pen
 
         return pen(given, environment())
+    if given[:1] == ["keys"]:
+        return _keys(given[1:])
     arguments = _parser().parse_args(given)
     if arguments.command == "version":
         sys.stdout.write(f"longhand {__version__}\n")
@@ -47,6 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _keys(given: Sequence[str]) -> int:
+    """``longhand keys``: the file is named by its flag, or else as for the server."""
+    from server.callers.command import main as keys
+
+    named = environment().get(f"{PREFIX}KEYS_FILE")
+    return keys(given, None if named is None else Path(named), now=datetime.now(UTC))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="longhand", description="An OpenAI-compatible server for writing at length."
@@ -62,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train-reward", help="train a quality model on pairs of drafts")
     commands.add_parser("write", help="have a text written by a server")
     commands.add_parser("drafts", help="list, show, resume, cancel, remove, export stored drafts")
+    commands.add_parser("keys", help="make, list and revoke the API keys of a server")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -84,6 +96,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     fields = Settings.model_fields
     parser.add_argument("--model", help=fields["model"].description, metavar="pocket|DIR|HUB_ID")
     parser.add_argument("--engine", help=fields["engine"].description, metavar="NAME")
+    parser.add_argument(
+        "--upstream", action="append", help=fields["upstream"].description, metavar="URL"
+    )
     parser.add_argument(
         "--tensor-parallel-size",
         type=int,
@@ -126,7 +141,7 @@ def _settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
     environ = environment()
     ours = {name: text for name, text in environ.items() if name not in CLIENT_VARIABLES}
     settings = load(flags, config=config, environ=ours)
-    if KEY_VARIABLE in environ and not settings.api_keys:
+    if KEY_VARIABLE in environ and not (settings.api_keys or settings.keys_file):
         raise CannotServe(
             f"{KEY_VARIABLE} is what `longhand write` sends; the keys that a server asks for are "
             f"{PREFIX}API_KEYS, and there are none"

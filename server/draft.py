@@ -54,6 +54,7 @@ class Draft(Manuscript):
         self._end = end
         if end is None:
             return []
+        self.moves += end.moves
         if end.end_token:
             self.log.drop_last_id()
         if self.cached_tokens is None:
@@ -191,6 +192,7 @@ class Draft(Manuscript):
             asked=self.rules.asked,
             carried=tuple(sorted(self.carried.items())),
             num_windows=self.num_windows,
+            moves=self.moves,
         )
 
     def _finish_reason(self) -> FinishReason:

@@ -37,6 +37,11 @@ class DraftMetrics:
         self.evicted = Counter(
             "longhand_drafts_evicted", "Drafts deleted for their age or for room", registry=registry
         )
+        self.unstored = Counter(
+            "longhand_drafts_unstored",
+            "Drafts that were to be kept and were written on without their store",
+            registry=registry,
+        )
         self.commit_seconds = Histogram(
             "longhand_drafts_commit_duration_seconds",
             "Time that a commit to the drafts' store took",

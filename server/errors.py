@@ -4,17 +4,22 @@
      +- BadRequest           400  the request is wrong; says which field
      |   +- ContextTooLong   400  the prompt does not fit the window
      +- Unauthorized         401  no key or a wrong one
+     +- OverCeiling          403  more than this key may ask for; says which field
      +- NotFound             404  no such model or route
      +- MethodNotAllowed     405
+     +- BodyTooSlow          408  the body did not come in time
      +- BodyTooLarge         413
      +- NotJson              415
      +- RateLimited          429  this caller has its share already
+     |   +- TooManyRequests  429  of requests in a minute
+     |   +- TooManyTokens    429  of tokens in a minute
      +- Overloaded           503  the queue is full
      +- EngineUnavailable    503  loading, restarting or shut down; nothing was written
      +- EngineDied           503  it went in the middle of a draft
      +- StoreUnavailable     503  drafts cannot be stored or read now
      +- LeaseLost            409  another gateway writes the draft, or it is over
      +- DraftCancelled       409  somebody cancelled the draft that is read
+     +- NotInterrupted       409  the draft cannot be carried on: it is written, over or another's
      +- DraftInterrupted     503  the draft is kept; it goes on later, or elsewhere
      +- KeyReused            422  an Idempotency-Key came again with another body
      +- Internal             500  a fault of ours
@@ -47,6 +52,11 @@ class LonghandError(Exception):
         self.code = code or self.default_code
         self.retry_after_s = retry_after_s
 
+    @property
+    def reason(self) -> str:
+        """What a refusal is counted as: a name of ours, never a caller's text."""
+        return self.code or "other"
+
 
 class BadRequest(LonghandError):
     """The request cannot be served as it stands; ``param`` names the field."""
@@ -70,6 +80,14 @@ class Unauthorized(LonghandError):
     default_code = "invalid_api_key"
 
 
+class OverCeiling(LonghandError):
+    """More than this key may ask for in one request; ``param`` names the field."""
+
+    status = HTTPStatus.FORBIDDEN
+    type = "invalid_request_error"
+    default_code = "key_limit_exceeded"
+
+
 class NotFound(LonghandError):
     """No such route or model."""
 
@@ -84,6 +102,14 @@ class MethodNotAllowed(LonghandError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
     type = "invalid_request_error"
     default_code = "method_not_allowed"
+
+
+class BodyTooSlow(LonghandError):
+    """The body did not come in time; the connection is closed (RFC 9110, section 15.5.9)."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    type = "invalid_request_error"
+    default_code = "body_too_slow"
 
 
 class BodyTooLarge(LonghandError):
@@ -108,6 +134,22 @@ class RateLimited(LonghandError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     type = "rate_limit_error"
     default_code = "rate_limit_exceeded"
+
+
+class TooManyRequests(RateLimited):
+    """This caller has sent as many requests as one key may in a minute."""
+
+    @property
+    def reason(self) -> str:
+        return "requests_per_minute"
+
+
+class TooManyTokens(RateLimited):
+    """This caller has had more tokens written than one key may in a minute."""
+
+    @property
+    def reason(self) -> str:
+        return "tokens_per_minute"
 
 
 class Overloaded(LonghandError):
@@ -163,6 +205,14 @@ class DraftInterrupted(LonghandError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     type = "server_error"
     default_code = "draft_interrupted"
+
+
+class NotInterrupted(LonghandError):
+    """A draft is to be carried on that is being written, or over, or of another model."""
+
+    status = HTTPStatus.CONFLICT
+    type = "invalid_request_error"
+    default_code = "draft_not_interrupted"
 
 
 class KeyReused(LonghandError):

@@ -116,6 +116,8 @@ class Ended:
     answer_words: counted as ``planner.words`` counts.
     asked: the length that was wanted.
     carried: how often the draft was carried on, by the names in ``rules.CARRY_REASONS``.
+    moves: how often another engine carried on a stream of it that broke off.
+    stored: False where it was to be kept and its store went, so that nothing will have its end.
     judged: why it was chosen, where it is one of several candidates.
     """
 
@@ -126,6 +128,8 @@ class Ended:
     asked: Asked = NOTHING
     carried: tuple[tuple[str, int], ...] = ()
     num_windows: int = 1
+    moves: int = 0
+    stored: bool = True
     judged: Judged | None = None
 
     @property

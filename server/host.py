@@ -6,6 +6,7 @@ could not be started or died and was not to be restarted.
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import TextIO
 import uvicorn
 from fastapi import FastAPI
 
+from server.edges.connection import bounded
 from server.routes.service import Service
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Host(uvicorn.Server):
         out: TextIO,
     ) -> None:
         host, port = address
+        service: Service = app.state.service
         super().__init__(
             uvicorn.Config(
                 app,
@@ -55,12 +58,16 @@ class Host(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # The connections' class is uvicorn's own way to have others than its own.
+                http=bounded(service.bounds),
+                proxy_headers=bool(service.bounds.trusted_proxies),
+                forwarded_allow_ips=list(service.bounds.trusted_proxies),
                 timeout_graceful_shutdown=_CONNECTIONS_S,
                 timeout_keep_alive=_KEEP_ALIVE_S,
             )
         )
-        service: Service = app.state.service
         self._service = service
+        self._keyring = service.register.keyring
         self._grace_s = shutdown_grace_s
         self._describe = describe
         self._out = out
@@ -69,6 +76,10 @@ class Host(uvicorn.Server):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._keyring.path is not None:
+            # Without a file a hang-up ends the process, as it always did.
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, self._keyring.reload)
         self._watching = asyncio.create_task(self._watch(), name="watch engine")
 
     async def _watch(self) -> None:
@@ -111,6 +122,7 @@ class Host(uvicorn.Server):
         the engine, closes."""
         assert self._watching is not None
         self._watching.cancel()
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         await self._drain()
         if self._service.shelf is not None:
             await self._service.shelf.scribe.hand_over()

@@ -32,6 +32,7 @@ class Manuscript:
     page: Page | None = None
     window: Window | None = None
     num_windows: int = 1
+    moves: int = 0
     reasoning_tokens: int = 0
     answer_tokens: int = 0
     # Where in the log a thinking ended that is to be asked for an outline.
@@ -75,6 +76,7 @@ class Manuscript:
         Where the text of each token is known they are taken one by one, so that tokens that
         arrive together are counted and reported as if they had come singly.
         """
+        self.moves += piece.moves
         tokens = piece.logprobs
         if len(tokens) < 2 or "".join(one.token for one in tokens) != piece.text:
             return self._take(piece)
@@ -82,12 +84,12 @@ class Manuscript:
         return [fragment for one in singly for fragment in self._take(one)]
 
     def _take(self, piece: Text) -> list[Fragment]:
-        self.log.append(piece.text, piece.token_ids, len(piece.token_ids))
+        self.log.append(piece.text, piece.token_ids, piece.num_tokens)
         before = self.splitter.channel
         spans = self._split(piece.text)
         num_reasoning = reasoning_share(piece, spans, before=before, after=self.splitter.channel)
         self.reasoning_tokens += num_reasoning
-        self.answer_tokens += len(piece.token_ids) - num_reasoning
+        self.answer_tokens += piece.num_tokens - num_reasoning
         self._keep_logprobs(piece)
         return self._fragments(spans)
 

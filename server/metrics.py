@@ -13,9 +13,13 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import __version__
+from server.admission_metrics import AdmissionMetrics
+from server.caller_metrics import CallerMetrics
 from server.draft_metrics import DraftMetrics
+from server.errors import LonghandError
 from server.events import Candidate, CarriedOn, Channel, Choice, Ended, Fragment, Progress
 from server.judging_metrics import JudgingMetrics
+from server.replica_metrics import ReplicaMetrics
 
 # Drafts take up to ten minutes, so the buckets do; the same bounds let panels be compared.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1200)
@@ -44,6 +48,8 @@ class Metrics:
         self._writing()
         self.judging = JudgingMetrics(registry)
         self.drafts = DraftMetrics(registry)
+        self.admission = AdmissionMetrics(registry)
+        self.callers = CallerMetrics(registry)
         self._engine()
 
     def _requests(self) -> None:
@@ -64,9 +70,6 @@ class Metrics:
             buckets=_SECONDS,
             registry=r,
         )
-        self.queue_depth = Gauge(
-            "longhand_queue_depth", "Drafts that wait", registry=r, multiprocess_mode="livesum"
-        )
         self.queue_wait = Histogram(
             "longhand_queue_wait_seconds", "Time drafts waited", buckets=_SECONDS, registry=r
         )
@@ -75,6 +78,12 @@ class Metrics:
         )
         self.unknown_fields = Counter(
             "longhand_unknown_fields", "Request fields ignored", ["field"], registry=r
+        )
+        self.broken_streams = Counter(
+            "longhand_broken_streams",
+            "Streams that ended in an error of the server's",
+            ["code"],
+            registry=r,
         )
 
     def _writing(self) -> None:
@@ -127,6 +136,7 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemin",
         )
+        self.replicas = ReplicaMetrics(self._registry, self.engine_up)
         info = Gauge(
             "longhand_build_info",
             "Always 1; the version is the label",
@@ -150,6 +160,11 @@ class Metrics:
         """The share of its KV cache that vLLM uses, where it runs in this process; else 0."""
         families = self._registry.restricted_registry([_KV_CACHE_USAGE]).collect()
         return max((sample.value for one in families for sample in one.samples), default=0.0)
+
+    def count_broken(self, error: LonghandError) -> None:
+        """A stream that ended in ``error``; what is the caller's own fault is not counted."""
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.broken_streams.labels(code=error.code or "error").inc()
 
     def count_unknown(self, fields: set[str]) -> None:
         for field in fields:

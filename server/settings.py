@@ -11,19 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
+from server.caller_settings import CallerSettings
 from server.errors import CannotServe
+from server.upstream_settings import UpstreamSettings
 
 PREFIX = "LONGHAND_"
 LIFELINE = "LONGHAND_LIFELINE"
 # Names of ours in the environment that are no settings.
 _NOT_SETTINGS = frozenset({LIFELINE})
 
-EngineName = Literal["auto", "vllm", "transformers", "scripted"]
+EngineName = Literal["auto", "vllm", "transformers", "upstream", "scripted"]
 
 
-class Settings(BaseModel):
+class Settings(CallerSettings, UpstreamSettings):
     """How the server runs. Descriptions become the table in README.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -34,7 +36,8 @@ class Settings(BaseModel):
         None, description="name in the API; by default the last part of `model`"
     )
     engine: EngineName = Field(
-        "auto", description="`vllm`, `transformers`, `scripted`; `auto`: vLLM where it is installed"
+        "auto",
+        description="`vllm`, `transformers`, `upstream`, `scripted`; `auto`: vLLM if installed",
     )
     script: Path | None = Field(None, description="JSON file that the scripted engine plays")
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -126,12 +129,14 @@ class Settings(BaseModel):
     )
     max_running: int = Field(256, ge=1, description="drafts written at the same time")
     max_queued: int = Field(256, ge=0, description="drafts that may wait for a place")
-    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="largest request body")
-    max_drafts_per_key: int | None = Field(
-        None, ge=1, description="drafts of one API key, running or queued; more is a 429"
+    kv_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that the KV cache holds, of all drafts; by default as the engine says",
     )
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="largest request body")
     retry_after_s: int = Field(
-        10, ge=1, le=60, description="what an overloaded server advises; clients ignore over 60 s"
+        10, ge=1, le=60, description="advice of a full server before it has measured how it drains"
     )
     keep_alive_s: float = Field(15.0, gt=0, description="pause between SSE comments, in seconds")
     heartbeat_s: float = Field(
@@ -168,9 +173,6 @@ class Settings(BaseModel):
         15.0, gt=0, description="after which another gateway takes over drafts, in seconds"
     )
 
-    api_keys: tuple[SecretStr, ...] = Field(
-        (), description="keys, or `sha256:` and the hash of one; none: the server is open"
-    )
     on_engine_death: Literal["exit", "restart"] = Field(
         "exit",
         description="`exit` lets the supervisor start afresh; `restart` tries in the process",
@@ -269,7 +271,7 @@ def _parsed(name: str, text: str) -> Any:
             return TypeAdapter(dict[str, Any]).validate_json(text)
         except ValidationError:
             raise CannotServe(f"{PREFIX}{name.upper()} is not a JSON object") from None
-    if name == "api_keys":
+    if name in ("api_keys", "trusted_proxies", "cors_origins"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 

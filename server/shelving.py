@@ -33,7 +33,12 @@ def shelf(settings: Settings, engine: Supervised, desk: Desk, defaults: Defaults
         return desk.metrics.observe(choices, prompt_tokens=prompt_tokens)
 
     strict = settings.drafts_on_failure == "refuse"
-    committer = Committer(store=store, strict=strict, on_commit=counted.count_commit)
+    committer = Committer(
+        store=store,
+        strict=strict,
+        on_commit=counted.count_commit,
+        on_unstored=counted.unstored.inc,
+    )
     writer = Writer(
         store=store,
         engine=engine,

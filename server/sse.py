@@ -8,13 +8,19 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
+from server.edges.bounds import MAY_LAG
+
 # sse-starlette would cut every stream the moment SIGTERM arrives; the host drains them instead.
 AppStatus.enable_automatic_graceful_drain = False
 
 
 class DraftResponse(EventSourceResponse):
     """Streams ``frames`` with a comment every ``keep_alive_s``; ``release`` runs exactly once,
-    also when the client has gone before the first byte."""
+    also when the client has gone before the first byte.
+
+    A client that does not read holds the draft back, and is cut after a while (``edges``); where
+    the draft is kept, it goes on without it, and the client ``may_lag``.
+    """
 
     def __init__(
         self,
@@ -23,6 +29,7 @@ class DraftResponse(EventSourceResponse):
         release: Callable[[], None],
         keep_alive_s: float,
         headers: dict[str, str],
+        may_lag: bool = False,
     ) -> None:
         super().__init__(
             frames,
@@ -33,8 +40,10 @@ class DraftResponse(EventSourceResponse):
         )
         self._frames = frames
         self._release = release
+        self._may_lag = may_lag
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})[MAY_LAG] = self._may_lag
         try:
             async with aclosing(self._frames):
                 await super().__call__(scope, receive, send)

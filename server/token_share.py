@@ -14,7 +14,7 @@ def reasoning_share(piece: Text, spans: Sequence[Span], *, before: Channel, afte
     arrive together across the border, they are shared out by characters.
     Worked number: 4 tokens, 10 of 20 characters reasoning -> 2.
     """
-    num_tokens = len(piece.token_ids)
+    num_tokens = piece.num_tokens
     if before is Channel.ANSWER and after is Channel.ANSWER:
         return 0
     shown = {span.channel for span in spans}

@@ -157,9 +157,11 @@ def test_the_package_under_test_is_the_one_of_this_checkout() -> None:
 
 # Imported as one name, installed as another, or brought by the package it belongs to.
 BROUGHT_BY = {
+    "packaging": "pytest",
     "safetensors": "transformers",
     "starlette": "fastapi",
     "tokenizers": "transformers",
+    "yaml": "pyyaml",
 }
 
 

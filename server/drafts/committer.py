@@ -1,6 +1,7 @@
 """One commit for what all live drafts added in a tick. It must not know what entries say."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from server.drafts.live import Live
 from server.drafts.store import Entry, State, Store
 from server.errors import StoreUnavailable
 from server.events import Choice
+
+logger = logging.getLogger(__name__)
 
 # From the start of one commit to the start of the next at least; the first after a pause does not
 # wait. A commit costs 0.1 ms of CPU and more whatever is in it.
@@ -24,17 +27,23 @@ def _untold(_entries: int, _bytes: int, _seconds: float) -> None:
     """Nobody counts."""
 
 
+def _uncounted() -> None:
+    """Nobody counts."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Committer:
     """Stores what live drafts add, and shows it only then.
 
     strict: whether drafts stop when the store stays away; else they go on without it, from then on
-    not durable. trouble: why the store took nothing at the last try; "" if it did.
+    not durable. on_unstored: told of each that does. trouble:
+    why the store took nothing at the last try; "" if it did.
     """
 
     store: Store
     strict: bool = True
     on_commit: Committed = _untold
+    on_unstored: Callable[[], None] = _uncounted
     trouble: str = ""
     _changed: list[Live] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,8 +82,15 @@ class Committer:
             elif refused is not None and live.id in refused:
                 live.lose()
             else:
-                live.durable = live.durable and refused is not None
+                if refused is None and live.durable:
+                    live.durable = False
+                    self.unstored(live.id, self.trouble)
                 live.publish(shown)
+
+    def unstored(self, draft_id: str, reason: str) -> None:
+        """A draft goes on that nothing will be stored of; its report says so, too."""
+        self.on_unstored()
+        logger.warning("a draft is not stored", extra={"draft": draft_id, "reason": reason})
 
     async def _store(self, entries: list[Entry]) -> frozenset[str] | None:
         """The drafts that took nothing; None where the store stayed away too long."""

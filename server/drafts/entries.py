@@ -47,12 +47,18 @@ class Jotter:
     def said(self, index: int, piece: Piece) -> None:
         if isinstance(piece, End):
             self._marks.append(
-                (_END, index, piece.reason, piece.stop, piece.cached_tokens, piece.end_token)
+                (
+                    *(_END, index, piece.reason, piece.stop, piece.cached_tokens, piece.end_token),
+                    *_more(piece.moves),
+                )
             )
             return
         self._said = piece.text
-        mark = (index, piece.text, piece.token_ids)
-        self._marks.append((*mark, _logprobs(piece.logprobs)) if piece.logprobs else mark)
+        ids = piece.estimated_tokens if piece.token_ids is None else piece.token_ids
+        mark: tuple[Any, ...] = (index, piece.text, ids)
+        if piece.logprobs or piece.moves:
+            mark = (*mark, _logprobs(piece.logprobs), *_more(piece.moves))
+        self._marks.append(mark)
 
     def resumed(self) -> None:
         self._marks.append((_RESUMED,))
@@ -106,7 +112,7 @@ class Kept:
         """Adds one mark; returns the text said last."""
         kind = mark[0]
         if isinstance(kind, int):
-            piece = Text(text=mark[1], token_ids=tuple(mark[2]), logprobs=_tokens(mark[3:]))
+            piece = _piece(mark)
             self.tape.add(kind, piece)
             return piece.text
         if kind == _OPENED:
@@ -120,8 +126,31 @@ class Kept:
         return said
 
 
+def _piece(mark: list[Any]) -> Text:
+    """A number stands in the place of token ids where the engine told none."""
+    if isinstance(mark[2], int):
+        return Text(text=mark[1], token_ids=None, estimated_tokens=mark[2], moves=sum(mark[4:]))
+    return Text(
+        text=mark[1],
+        token_ids=tuple(mark[2]),
+        logprobs=_tokens(mark[3:]),
+        moves=sum(mark[4:]),
+    )
+
+
+def _more(moves: int) -> tuple[int, ...]:
+    """Moves as the last field of a mark, which is not there where there were none."""
+    return (moves,) if moves else ()
+
+
 def _end(mark: list[Any]) -> End:
-    return End(reason=mark[2], stop=mark[3], cached_tokens=mark[4], end_token=mark[5])
+    return End(
+        reason=mark[2],
+        stop=mark[3],
+        cached_tokens=mark[4],
+        end_token=mark[5],
+        moves=sum(mark[6:]),
+    )
 
 
 def _event(mark: list[Any], said: str) -> Event:

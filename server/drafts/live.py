@@ -14,7 +14,7 @@ from server.drafts.report import packed
 from server.drafts.store import Record, State
 from server.engine.base import Piece
 from server.errors import LonghandError
-from server.events import Choice, Progress
+from server.events import Choice, Ended, Progress
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -90,7 +90,7 @@ class Live:
         """These are stored; readers are told."""
         self._is_storing = False
         for choice in choices:
-            self.output.add(choice)
+            self.output.add(choice if self.durable else _unstored(choice))
             if isinstance(choice.event, Progress):
                 self.progress = choice.event
                 self.num_progress += 1
@@ -145,3 +145,10 @@ class Live:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+
+def _unstored(choice: Choice) -> Choice:
+    """As its readers are told it: an end says that it is not kept."""
+    if not isinstance(choice.event, Ended):
+        return choice
+    return replace(choice, event=replace(choice.event, stored=False))

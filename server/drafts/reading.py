@@ -18,6 +18,9 @@ from server.errors import LonghandError
 from server.events import Choice, Ended
 from server.tasks import end
 
+# How often a reader who is not to wait for an interrupted draft looks whether his is one.
+_LOOK_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
@@ -82,21 +85,33 @@ async def read_over(store: Store, record: Record, after: int) -> AsyncGenerator[
 
 
 async def read_elsewhere(
-    store: Store, draft_id: str, after: int, quiet_s: float | None
+    store: Store, draft_id: str, after: int, quiet_s: float | None, *, marks: bool
 ) -> AsyncGenerator[Reading, None]:
     """A draft that another gateway writes, or will: its entries as they are stored. It ends when
-    nothing more is added; the record says why."""
+    nothing more is added; the record says why.
+
+    marks: whether interrupted drafts are left as they are, so that nobody waits for one.
+    """
     found = Kept()
     cursor = found.output.cursor(after)
-    async with aclosing(_waited(store.follow(draft_id), quiet_s)) as bodies:
+    wait_s = min(_LOOK_S, quiet_s or _LOOK_S) if marks else quiet_s
+    async with aclosing(_waited(store.follow(draft_id), wait_s)) as bodies:
         async for body in bodies:
             if body is None:
-                yield Quiet()
+                if marks and await _is_left(store, draft_id):
+                    return
+                if quiet_s is not None:
+                    yield Quiet()
                 continue
             found.take(body)
             told, cursor = found.output.read(cursor)
             for one in told:
                 yield one
+
+
+async def _is_left(store: Store, draft_id: str) -> bool:
+    record = await store.get(draft_id)
+    return record is not None and record.state is State.INTERRUPTED
 
 
 async def _waited(

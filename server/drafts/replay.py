@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from server.drafts.tape import NO_TAPE, Stretch
-from server.engine.base import Card, End, Engine, Job, Passage, Piece, Text
+from server.engine.base import Card, End, Engine, Job, Passage, Piece
+from server.engine.seam import Seam
 
 # A replay takes microseconds a piece; other drafts must not wait for all of it.
 _PIECES_AT_ONCE = 64
@@ -113,7 +114,7 @@ class TapedEngine:
             yield following
             return
         self.notes.resumed()
-        border = _Border(job.stop, stretch.tail(job.stop))
+        seam = Seam(job.stop, stretch.heard.tail(job.stop))
         async with aclosing(self.engine.stream(following)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, End):
@@ -121,34 +122,8 @@ class TapedEngine:
                     cached_tokens = min(piece.cached_tokens, job.prompt.num_tokens)
                     yield replace(piece, cached_tokens=cached_tokens)
                     return
-                text, end = border.pass_on(piece)
+                text, end = seam.pass_on(piece)
                 yield text
                 if end is not None:
                     yield end
                     return
-
-
-@dataclass(slots=True)
-class _Border:
-    """Finds a stop string that begins before the place where a stream was carried on, and ends
-    behind it: the engine looks at its own text only."""
-
-    stops: tuple[str, ...]
-    tail: str
-    _after: str = ""
-
-    def pass_on(self, piece: Text) -> tuple[Text, End | None]:
-        """The piece, cut where a stop ends, and then the end."""
-        if not self.tail:
-            return piece, None
-        before_chars = len(self.tail) + len(self._after)
-        self._after += piece.text
-        whole = self.tail + self._after
-        for stop in self.stops:
-            at = whole.find(stop)
-            if 0 <= at < len(self.tail):
-                kept = piece.text[: at + len(stop) - before_chars]
-                return replace(piece, text=kept), End(reason="stop", stop=stop)
-        if len(self._after) >= max(map(len, self.stops)) - 1:
-            self.tail = ""
-        return piece, None

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from server.drafts.again import Left, check_same
 from server.drafts.committer import Committer
-from server.drafts.entries import kept, whole
 from server.drafts.live import Live
 from server.drafts.output import Output
 from server.drafts.reading import Over, Reading, output_of, read_elsewhere, read_live, read_over
-from server.drafts.report import ending, packed, unpacked
+from server.drafts.report import unpacked
 from server.drafts.store import Record, State, Store
 from server.drafts.tending import Policy, Tending
 from server.drafts.unbroken import Unbroken
@@ -28,10 +27,6 @@ logger = logging.getLogger(__name__)
 
 # A store that is away must not hold up the end of the process: who takes over finds the rest.
 _HAND_OVER_S = 5.0
-_HAND_OVER = (
-    "the server is shutting down; the draft is kept and will be carried on: read on at "
-    "GET /v1/drafts/{id}/events?after={position}"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,7 @@ class Scribe:
         if self._unbroken.tasks:
             await asyncio.wait(self._unbroken.tasks, timeout=_HAND_OVER_S)
         for live in self._lives.values():
-            text = _HAND_OVER.format(id=live.id, position=live.output.position)
+            text = self.policy.farewell(live.id, live.output.position)
             live.stop(State.INTERRUPTED, DraftInterrupted(text, retry_after_s=5))
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=_HAND_OVER_S)
@@ -143,15 +138,18 @@ class Scribe:
 
     async def _created(self, record: Record) -> Record | None:
         """The record that is stored now; None where there is no store, and none is needed."""
-        if self._is_closed:
-            raise DraftInterrupted("the server is shutting down", retry_after_s=1)
+        self._check_open()
         try:
             return await self.store.create(record, self.holder, self.policy.lease_s)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             if self.policy.strict:
                 raise
-            logger.warning("a draft is written without being stored")
+            self.committer.unstored(record.id, error.message)
             return None
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise DraftInterrupted("the server is shutting down", retry_after_s=1)
 
     def _take_up(self, record: Record, *, is_stored: bool = True) -> Live:
         live = Live(
@@ -165,6 +163,9 @@ class Scribe:
 
     def _carry_on(self, record: Record, output: Output) -> None:
         """A draft that was interrupted is ours now; its readers have ``output`` meanwhile."""
+        if record.id in self._lives:
+            # Taken up while the caller read it.
+            return
         live = self._take_up(record)
         live.output = output
         self.left(record)
@@ -265,7 +266,8 @@ class Scribe:
         left_alone = record.state is State.INTERRUPTED and not self.policy.carry_on
         if record.state.over or left_alone:
             return read_over(self.store, record, after)
-        return read_elsewhere(self.store, draft_id, after, quiet_s)
+        marks = not self.policy.carry_on
+        return read_elsewhere(self.store, draft_id, after, quiet_s, marks=marks)
 
     async def cancel(self, draft_id: str) -> None:
         """Ends a draft where it is, whoever writes it; one that is over stays as it is."""
@@ -274,20 +276,17 @@ class Scribe:
             live.stop(State.CANCELLED)
             await live.closed()
             return
-        await self._unbroken.run(self._cancel_elsewhere(draft_id))
+        await self._unbroken.run(self.tending.cancel(draft_id))
 
-    async def _cancel_elsewhere(self, draft_id: str) -> None:
-        record = await self.store.take(draft_id, self.holder, self.policy.lease_s)
-        if record is None:
-            return
-        found = kept(await self.store.entries(draft_id))
-        meta = ending(unpacked(record.meta), found.output, None)
-        await self.store.end(
-            draft_id,
-            state=State.CANCELLED,
-            meta=packed(meta),
-            whole=whole(found.output),
-        )
+    async def resume(self, record: Record) -> None:
+        """Has a draft carried on that was left interrupted.
+
+        Raises:
+            NotInterrupted: it is being written, or over, or of another model.
+            DraftInterrupted: this process is about to end.
+        """
+        self._check_open()
+        await self._unbroken.run(self.tending.resume(record))
 
     async def delete(self, draft_id: str) -> None:
         """Deletes a draft; one that is being written is cancelled first."""

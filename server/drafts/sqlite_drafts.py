@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -165,7 +167,7 @@ class SqliteDrafts:
         with told():
             rows = self._rows(f"state IN ({_LIVE}) ORDER BY number")
             free = [row for row in rows if row[4] in states and self._live[row[1]].holder is None]
-            records = tuple(map(self._full, free[:limit]))
+            records = tuple(map(self._full_or_bare, free[:limit]))
         for record in records:
             self._live[record.id].holder = holder
         return records
@@ -215,6 +217,14 @@ class SqliteDrafts:
     def _full(self, row: tuple[Any, ...]) -> Record:
         body = self._file.execute("SELECT body FROM requests WHERE number = ?", row[:1]).fetchone()
         return replace(_record(row), request=plain(body[0]))
+
+    def _full_or_bare(self, row: tuple[Any, ...]) -> Record:
+        """Without its request where that is damaged: such a draft fails when it is carried on, and
+        no other one waits for it."""
+        try:
+            return self._full(row)
+        except (struct.error, zlib.error):
+            return _record(row)
 
     def _expired(self, at_s: float) -> _Rows:
         held = [live.number for live in self._live.values() if live.holder is not None]

@@ -27,7 +27,8 @@ def locked(path: Path) -> int:
 
     Two gateways on one file would each take the other's live drafts for abandoned. fcntl's lock,
     because a child that an engine forks does not inherit it (fcntl(2)).
-    Raises ``StoreUnavailable`` where another process has it, or where nothing can be written.
+    Raises ``StoreUnavailable`` where another process has it, or where nothing can be written. It
+    names the file: the operator is told of it, on the health page and in the log, and no caller.
     """
     beside = path.with_name(path.name + ".lock")
     try:
@@ -39,7 +40,10 @@ def locked(path: Path) -> int:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        message = "another gateway keeps its drafts in this file"
+        message = (
+            f"another gateway keeps its drafts in {path.absolute()}; give this one a file of its "
+            "own (LONGHAND_DRAFTS_PATH), or have it keep none (LONGHAND_DRAFTS=off)"
+        )
         raise StoreUnavailable(message, code="store_locked") from error
     return lock
 

@@ -10,11 +10,16 @@ from server.events import TokenLogprob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What an engine serves. ``window_tokens`` bounds prompt and writing together."""
+    """What an engine serves. ``window_tokens`` bounds prompt and writing together.
+
+    kv_tokens: how many its KV cache holds, of all drafts together; None where it cannot tell, or
+    not yet.
+    """
 
     model: str
     window_tokens: int
     vocabulary_tokens: int
+    kv_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +78,22 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Newly written text and the tokens it took, in order."""
+    """Newly written text and the tokens it took, in order.
+
+    token_ids: None where the engine tells none; ``estimated_tokens`` is their number then.
+    moves: how often another engine had to carry the stream on since the piece before.
+    """
 
     text: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] | None
     logprobs: tuple[TokenLogprob, ...] = ()
+    estimated_tokens: int = 0
+    moves: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens the text took."""
+        return self.estimated_tokens if self.token_ids is None else len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +102,14 @@ class End:
 
     cached_tokens: prompt tokens that were in the prefix cache.
     end_token: whether the last token id is the one that ended the text; it is no part of it, and a
-    text carried on must not hold it in its middle.
+    text carried on must not hold it in its middle. moves: as a text's.
     """
 
     reason: Literal["stop", "length"]
     stop: str | None = None
     cached_tokens: int = 0
     end_token: bool = False
+    moves: int = 0
 
 
 Piece = Text | End

@@ -231,7 +231,7 @@ class _Page:
     def write(self, text: str, piece: Text) -> Text:
         # The end of the text before, as long as a stop may reach back into it.
         recent = self._tail + text
-        self._num_tokens += len(piece.token_ids)
+        self._num_tokens += piece.num_tokens
         met = [stop for stop in self.job.stop if stop in recent]
         self._tail = recent[-max(map(len, self.job.stop), default=1) :]
         if met:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 from server.engine.base import Card, Engine, Job, Passage, Piece
 from server.errors import CannotServe, EngineUnavailable, LonghandError
@@ -21,12 +21,23 @@ _LOADING_RETRY_S = 10
 
 
 class Health(StrEnum):
-    """What the engine is doing; only READY takes work."""
+    """What the engine is doing; only READY takes work. AWAY: what is behind it is, for now."""
 
     LOADING = "loading"
     READY = "ready"
+    AWAY = "away"
     DEAD = "dead"
     STOPPED = "stopped"
+
+
+@runtime_checkable
+class Fronting(Engine, Protocol):
+    """An engine before others that may be away while it lives."""
+
+    @property
+    def why_not_ready(self) -> str:
+        """Why it can take no work now; empty where it can."""
+        ...
 
 
 @dataclass(slots=True)
@@ -109,6 +120,18 @@ class Supervised:
             finally:
                 self._engine = None
                 self.ready.clear()
+
+    def state(self) -> tuple[Health, str]:
+        """What the engine is doing now, and why it takes no work where it does not."""
+        engine = self._engine
+        if self.health is Health.READY and isinstance(engine, Fronting) and engine.why_not_ready:
+            return Health.AWAY, engine.why_not_ready
+        return self.health, self.reason
+
+    @property
+    def kv_tokens(self) -> int | None:
+        """What the running engine's card says of its KV cache; None while there is no engine."""
+        return None if self._engine is None else self._engine.card.kv_tokens
 
     def _ready_engine(self) -> Engine:
         if self._engine is None or self.health is not Health.READY:

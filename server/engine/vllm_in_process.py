@@ -38,10 +38,11 @@ class VllmEngine:
         self._stack = ExitStack()
         self._left = asyncio.Event()
         self._llm: Any = None
+        self._kv_tokens: int | None = None
 
     @property
     def card(self) -> Card:
-        return self._options.card
+        return replace(self._options.card, kv_tokens=self._kv_tokens)
 
     async def tokenize(self, text: str) -> Passage:
         return await self._tokenizer.passage(text)
@@ -55,6 +56,7 @@ class VllmEngine:
             # vLLM asks its engine process this before the first request; if the process dies just
             # then, nobody answers and the request hangs (0.32). Asked here, it is remembered.
             await self._llm.get_supported_tasks()
+            self._kv_tokens = _kv_tokens(self._llm.vllm_config)
         except BaseException:
             await asyncio.to_thread(self._stack.close)
             raise
@@ -180,6 +182,13 @@ class VllmEngine:
             token_id=token_id,
             logprob=max(float(entry.logprob), -9999.0),
         )
+
+
+def _kv_tokens(config: Any) -> int | None:
+    """What vLLM says that its KV cache holds (vllm/config/cache.py, 0.32): for each engine; data
+    parallelism has several. Blocks times their size would be wrong for hybrid models."""
+    tokens = getattr(config.cache_config, "kv_cache_size_tokens", None)
+    return tokens and tokens * config.parallel_config.data_parallel_size
 
 
 def _sampling_params(job: Job) -> Any:

@@ -168,6 +168,10 @@ class Client:
         """Ends a draft; what is written of it stays."""
         return await self._json("POST", f"{_path(draft_id)}/cancel")
 
+    async def resume(self, draft_id: str) -> Mapping[str, Any]:
+        """Has a draft carried on that was left interrupted; refused with 409 if it was not."""
+        return await self._json("POST", f"{_path(draft_id)}/resume")
+
     async def delete(self, draft_id: str) -> None:
         """Removes a draft from the store."""
         await self._json("DELETE", _path(draft_id))

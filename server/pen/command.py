@@ -25,7 +25,7 @@ from server.pen.write import Terminal, Writing
 _LISTED = 20
 _CODES = (
     "exit codes: 0 written to its end; 1 refused, or failed; 2 wrong arguments or a file; "
-    "3 no connection; 4 cancelled; 5 cut at the token limit; 130 left with Ctrl-C"
+    "3 no connection; 4 cancelled; 5 cut at the token limit; 6 interrupted; 130 left with Ctrl-C"
 )
 
 
@@ -103,7 +103,11 @@ def _write(address: Address, given: argparse.Namespace, streams: Streams) -> int
         return Writing(
             address=address,
             wish=None if resumed else wish,
-            pursuit=Pursuit(draft_id=resumed, patience=Patience(give_up_s=given.patience)),
+            pursuit=Pursuit(
+                draft_id=resumed,
+                carries_on=resumed is not None,
+                patience=Patience(give_up_s=given.patience),
+            ),
             progress=progress,
             display=display,
             sink=sink,
@@ -177,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     write.add_argument("prompt", nargs="?", help="what is to be written")
     write.add_argument("--file", metavar="FILE", help='a brief, after the prompt; "-": stdin')
-    write.add_argument("--resume", metavar="ID", help="go on receiving a stored draft")
+    write.add_argument("--resume", metavar="ID", help="a stored draft, to its end")
     write.add_argument("--best-of", type=_positive, metavar="N", help="drafts to choose from")
     write.add_argument("--model", metavar="NAME", help="by default the server's first")
     write.add_argument(
@@ -199,7 +203,9 @@ def _add_drafts(commands: Any) -> None:
     show = actions.add_parser("show", help="what is known of a draft")
     for parser in (listing, show):
         parser.add_argument("--json", action="store_true", help="as JSON")
-    resume = actions.add_parser("resume", help="receive a draft from its beginning to its end")
+    resume = actions.add_parser(
+        "resume", help="receive a draft from its beginning to its end; carried on if need be"
+    )
     cancel = actions.add_parser("cancel", help="end a draft; what there is of it stays")
     remove = actions.add_parser("rm", help="remove drafts")
     remove.add_argument("ids", nargs="+", metavar="ID")

@@ -64,6 +64,8 @@ class Fault:
 Event = Delta | Standings | Ended | Fault
 
 FINISHED, CANCELLED, FAILED = "finished", "cancelled", "failed"
+# As an end: nobody carries the draft on unless he is asked to.
+INTERRUPTED = "interrupted"
 OVER = frozenset({FINISHED, CANCELLED, FAILED})
 
 

@@ -13,6 +13,7 @@ class Exit(IntEnum):
     LOST = 3
     CANCELLED = 4
     CUT = 5
+    UNFINISHED = 6
     # What shells give a process that SIGINT ended: 128 + 2.
     LEFT = 130
 
@@ -37,6 +38,12 @@ class Lost(PenError):
 
 class Failed(PenError):
     """The server could not write the draft to its end."""
+
+
+class Unfinished(PenError):
+    """The draft is kept unfinished, and the server carries none on unasked."""
+
+    exit_code = Exit.UNFINISHED
 
 
 class Refused(PenError):

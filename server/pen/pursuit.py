@@ -12,6 +12,7 @@ from server.pen.client import Client, Stream
 from server.pen.events import (
     CANCELLED,
     FAILED,
+    INTERRUPTED,
     OVER,
     Channel,
     Delta,
@@ -20,7 +21,7 @@ from server.pen.events import (
     Fault,
     Standings,
 )
-from server.pen.outcomes import Broken, Failed, Lost, Refused
+from server.pen.outcomes import Broken, Failed, Lost, Refused, Unfinished
 from server.pen.patience import Patience
 from server.pen.transcript import Gap, Transcript
 
@@ -59,11 +60,13 @@ class Pursuit:
     """One draft, asked for with ``body`` or followed by ``draft_id``, and what came of it so far.
 
     is_stored: whether ``body`` asks the server to keep the draft; then a request whose answer was
-    lost is sent again with the same idempotency key.
+    lost is sent again with the same idempotency key. carries_on: whether a draft that was left
+    interrupted is to be carried on.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict)
     is_stored: bool = True
+    carries_on: bool = False
     draft_id: str | None = None
     transcript: Transcript = field(default_factory=Transcript)
     patience: Patience = field(default_factory=Patience)
@@ -80,6 +83,7 @@ class Pursuit:
             Failed: the server could not write it to its end.
             Lost: the connection broke, and there is no way or no more patience to mend it.
             Refused: the server does not want it.
+            Unfinished: the server keeps it as it is, and it is not to be carried on.
         """
         while True:
             try:
@@ -131,9 +135,23 @@ class Pursuit:
                 hear(event)
             case Fault():
                 return await self._judged(client, event)
+            case Ended(state=state) if state == INTERRUPTED:
+                await self._carry_on(client)
             case _:
                 return _checked(event)
         return None
+
+    async def _carry_on(self, client: Client) -> None:
+        """
+        Raises:
+            Unfinished: the draft is not to be carried on.
+            Broken: it is, and to be asked for again.
+            Refused: it cannot be.
+        """
+        if self.draft_id is None or not self.carries_on:
+            raise Unfinished("the draft was interrupted, and the server carries none on unasked")
+        await client.resume(self.draft_id)
+        raise Broken("the draft was interrupted; it is being carried on", sent=True)
 
     async def _judged(self, client: Client, fault: Fault) -> Ended:
         """Whether an error is the draft's end or only this connection's: a server that shuts down

@@ -7,9 +7,10 @@ from starlette.responses import Response
 from server.answer import Commission
 from server.drafts.store import Kind
 from server.errors import BadRequest
+from server.routes.ceilings import held
 from server.routes.desk import Task
 from server.routes.kept import Asked
-from server.routes.service import caller_name, request_id, service_of, shelf_for
+from server.routes.service import caller_name, ceilings_of, request_id, service_of, shelf_for
 from server.routes.work import completion_body, completion_work
 from server.wire.completions import CompletionRequest
 from server.wire.encode import Style
@@ -24,6 +25,7 @@ async def create_completion(body: CompletionRequest, request: Request) -> Respon
     service = service_of(request)
     defaults = service.defaults
     service.check_model(body.model)
+    body = held(body, ceilings_of(request))
     service.metrics.count_unknown(body.unknown)
     prompts = body.prompts()
     head = service.head(request, "cmpl")

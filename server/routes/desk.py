@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.admission.admission import Admission, Ticket
+from server.admission.estimate import claim_of
 from server.answer import Answerer, Commission
 from server.best_of import Room
+from server.callers.register import Bill
 from server.errors import UNEXPECTED, EngineUnavailable, Internal, LonghandError
 from server.events import Channel, Choice, Ended, Fragment, Usage
-from server.limits import Admission, Ticket
 from server.metrics import Metrics
 from server.sse import DraftResponse
 from server.tasks import end
@@ -64,11 +66,15 @@ class Task:
 
 @dataclass(slots=True, kw_only=True)
 class Place:
-    """A request's claim to its places, for work that waits for them by itself."""
+    """A request's claim to its places, for the kept draft of an id, which waits by itself."""
 
     desk: "Desk"
     ticket: Ticket
+    draft_id: str
     since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.desk.kept_waiting[self.draft_id] = self.ticket
 
     async def granted(self) -> None:
         await self.ticket.granted(None)
@@ -76,46 +82,78 @@ class Place:
 
     def release(self) -> None:
         self.ticket.release()
+        self.desk.kept_waiting.pop(self.draft_id, None)
         self.desk.count_queue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Admits work, has it written, answers, counts."""
+    """Admits work, has it written, answers, counts. bill: where the tokens of a caller's request
+    go. kept_waiting: tickets of drafts that are kept, by their ids, so that whoever reads one is
+    told of its place in the queue."""
 
     answerer: Answerer
     admission: Admission
     metrics: Metrics
     pace: Pace
+    bill: Callable[[str], Bill]
+    kept_waiting: dict[str, Ticket] = field(default_factory=dict)
 
     async def admit(
         self, drafts: int, caller: str, accept: Callable[[], Awaitable[Commission]]
     ) -> tuple[Ticket, Commission]:
-        """A place and the planned work; the place first, so that a full server plans nothing.
+        """A ticket and the planned work; the ticket first, so that a full server plans nothing.
 
         Raises:
             Overloaded, RateLimited, and whatever ``accept`` raises.
         """
-        ticket = self.admission.enter(drafts, caller)
-        self.count_queue()
+        with self._refusals_counted():
+            ticket = self.admission.enter(drafts, caller)
         try:
-            return ticket, await accept()
+            commission = await accept()
+            claim = claim_of(commission, self.admission.lengths)
+            with self._refusals_counted():
+                ticket.claim(claim, commission.jobs[0].priority)
         except BaseException:
             ticket.release()
             self.count_queue()
             raise
+        if ticket.position is not None:
+            self.metrics.admission.position.observe(ticket.position)
+        self.count_queue()
+        self.bill(caller).charge(commission.prompt_tokens)
+        return ticket, commission
+
+    @contextmanager
+    def _refusals_counted(self) -> Iterator[None]:
+        try:
+            yield
+        except LonghandError as error:
+            self.metrics.admission.count_refusal(error)
+            raise
 
     def count_queue(self) -> None:
-        self.metrics.queue_depth.set(self.admission.queued)
+        self.metrics.admission.show(self.admission)
+
+    def kept_position(self, draft_id: str) -> int | None:
+        """Where a kept draft waits in this server's queue, 1 for the next; None: it does not."""
+        ticket = self.kept_waiting.get(draft_id)
+        return None if ticket is None else ticket.position
 
     def room(self, ticket: Ticket) -> Room:
-        """What the candidates of a request share with others."""
-        return Room(freed=lambda: self._give_back(ticket), crowded=self._crowded)
+        """What the drafts of a request share with others."""
 
-    def _give_back(self, ticket: Ticket) -> None:
-        """One draft has stopped while others of its request go on: who waits may have its place."""
-        ticket.give_back()
-        self.count_queue()
+        bill = self.bill(ticket.caller)
+
+        def wrote(index: int, tokens: int) -> None:
+            ticket.wrote(index, tokens)
+            bill.wrote(index, tokens)
+
+        def freed(index: int, took_tokens: int | None) -> None:
+            ticket.give_back(index, took_tokens)
+            self.count_queue()
+
+        return Room(wrote=wrote, freed=freed, crowded=self._crowded)
 
     def _crowded(self) -> bool:
         return self.admission.queued > 0 or self.metrics.kv_cache_usage() >= _FULL_KV_CACHE
@@ -168,19 +206,22 @@ class Desk:
         client goes first."""
         try:
             while not await self._granted(task):
-                yield task.encoder.heartbeat()
+                yield task.encoder.heartbeat(task.ticket.position)
             async with aclosing(self._written(task)) as frames:
                 async for frame in frames:
                     yield frame
             task.answered = True
         except LonghandError as error:
             task.answered = True
+            self.metrics.count_broken(error)
             yield task.encoder.failed(self._told(error))
         except Exception:
             # Anything else is a fault of ours; the client still gets an end.
             logger.exception("a stream failed", extra={"request_id": task.headers["x-request-id"]})
             task.answered = True
-            yield task.encoder.failed(Internal(UNEXPECTED))
+            unforeseen = Internal(UNEXPECTED)
+            self.metrics.count_broken(unforeseen)
+            yield task.encoder.failed(unforeseen)
 
     def _told(self, error: LonghandError) -> LonghandError:
         """An error as the client of a draft that is not kept is told it."""

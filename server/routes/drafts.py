@@ -1,8 +1,10 @@
-"""``/v1/drafts``: kept drafts listed, read, followed, cancelled, deleted. A key sees its own."""
+"""``/v1/drafts``: kept drafts listed, read, followed, carried on, cancelled, deleted. A key sees
+its own."""
 
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -61,6 +63,14 @@ async def cancel_draft(draft_id: str, request: Request) -> dict[str, Any]:
     return await retrieve_draft(draft_id, request)
 
 
+@router.post("/v1/drafts/{draft_id}/resume", status_code=HTTPStatus.ACCEPTED)
+async def resume_draft(draft_id: str, request: Request) -> dict[str, Any]:
+    """Has a draft carried on that was left interrupted; 409 for any other."""
+    scribe, record = await _found(draft_id, request)
+    await scribe.resume(record)
+    return await retrieve_draft(draft_id, request)
+
+
 @router.delete("/v1/drafts/{draft_id}")
 async def delete_draft(draft_id: str, request: Request) -> dict[str, Any]:
     """Deletes a draft, cancelled first if it is being written."""
@@ -83,6 +93,7 @@ async def follow_draft(
         release=_nothing,
         keep_alive_s=service_of(request).desk.pace.keep_alive_s,
         headers={"x-request-id": request_id(request), "longhand-draft-id": draft_id},
+        may_lag=True,
     )
 
 

@@ -24,10 +24,11 @@ async def live() -> dict[str, str]:
 @router.get("/health", response_model=None)
 async def ready(request: Request) -> JSONResponse:
     """200 when the server takes work; 503 with the reason while the model loads, once the engine
-    is dead, and while running drafts finish before the process ends."""
+    is dead or all that it stands before are away, and while running drafts finish
+    before the process ends."""
     service = service_of(request)
     engine = service.engine
-    status, reason = engine.health, engine.reason
+    status, reason = engine.state()
     if status is Health.READY and service.desk.admission.closed:
         status, reason = Health.STOPPED, "the server is shutting down"
     elif status is Health.READY and service.shelf and service.shelf.scribe.why_not_ready:

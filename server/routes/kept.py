@@ -37,6 +37,11 @@ from server.wire.encode import Encoder, Folded, Head, total
 logger = logging.getLogger(__name__)
 
 _MAX_KEY_CHARS = 255
+# Of a draft that nobody carries on unasked; where one is carried on, its readers wait.
+INTERRUPTED = (
+    "this was interrupted, and what was written is kept; POST /v1/drafts/{id}/resume, with the id "
+    "in the header longhand-draft-id, has it carried on"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +145,7 @@ class Shelf:
             idempotency=idempotency,
             body_hash=body_hash,
         )
-        place = Place(desk=self.desk, ticket=ticket)
+        place = Place(desk=self.desk, ticket=ticket, draft_id=record.id)
         accepted = Accepted(commission=commission, claim=place, room=self.desk.room(ticket))
         return await self.scribe.start(record, accepted)
 
@@ -153,6 +158,7 @@ def meta_of(head: Head, commission: Commission) -> dict[str, Any]:
         "asked": asdict(commission.rules.asked),
         "outline": commission.outline and asdict(commission.outline),
         "choices": commission.choices,
+        "left_out": commission.left_out,
         "prompt_tokens": commission.prompt_tokens,
     }
 
@@ -173,6 +179,7 @@ class _Reply:
             release=self._leave,
             keep_alive_s=self.shelf.desk.pace.keep_alive_s,
             headers=self.headers,
+            may_lag=True,
         )
 
     async def whole(self, request: Request) -> Response:
@@ -215,7 +222,8 @@ class _Reply:
                     elif isinstance(reading, Over):
                         frame = self.encoder.closing(total(*_usage(reading)))
                     else:
-                        frame = self.encoder.heartbeat()
+                        waits = self.shelf.desk.kept_position(self.record.id)
+                        frame = self.encoder.heartbeat(waits)
                     if frame:
                         yield frame
             self.is_answered = True
@@ -242,9 +250,7 @@ def check_finished(over: Over) -> None:
     if over.state is State.CANCELLED:
         raise DraftCancelled("this draft was cancelled; what was written is kept")
     if over.state is not State.FINISHED:
-        raise over.error or DraftInterrupted(
-            "this draft was interrupted; what was written is kept", retry_after_s=5
-        )
+        raise over.error or DraftInterrupted(INTERRUPTED)
 
 
 def owner_of(caller: str) -> str:

@@ -9,17 +9,15 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.auth import Keys
 from server.errors import (
     UNEXPECTED,
     BadRequest,
     BodyTooLarge,
+    BodyTooSlow,
     Internal,
     LonghandError,
     MethodNotAllowed,
@@ -27,7 +25,7 @@ from server.errors import (
     NotJson,
     Unauthorized,
 )
-from server.routes.service import request_id
+from server.routes.service import request_id, service_of
 from server.wire.encode import error_object
 
 logger = logging.getLogger(__name__)
@@ -35,6 +33,7 @@ logger = logging.getLogger(__name__)
 _BY_STATUS: dict[int, type[LonghandError]] = {
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
+    HTTPStatus.REQUEST_TIMEOUT: BodyTooSlow,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BodyTooLarge,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: NotJson,
     HTTPStatus.UNAUTHORIZED: Unauthorized,
@@ -54,11 +53,15 @@ def refusal(
 ) -> Response:
     """The response of an error. openai-python obeys ``retry-after`` up to 60 s and would repeat
     a request that can never succeed unless told by ``x-should-retry``."""
+    service_of(request).metrics.callers.refused.labels(reason=error.reason).inc()
     headers = {**(also or {}), "x-request-id": request_id(request)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
+    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+        # What is still missing of the body is not waited for.
+        headers["connection"] = "close"
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers["x-should-retry"] = "false" if error.retry_after_s is None else "true"
     return Response(
@@ -67,25 +70,6 @@ def refusal(
         headers=headers,
         media_type="application/json",
     )
-
-
-class Guard:
-    """ASGI middleware: everything under /v1 needs a key, where keys are set, before its body is
-    read. Health, version, metrics and docs stay open, as scrapers and probes have no key."""
-
-    def __init__(self, app: ASGIApp, *, keys: Keys) -> None:
-        self._app = app
-        self._keys = keys
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1"):
-            try:
-                caller = self._keys.caller(Headers(scope=scope))
-            except Unauthorized as error:
-                await refusal(error, Request(scope))(scope, receive, send)
-                return
-            scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, receive, send)
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:

@@ -26,10 +26,10 @@ from server.errors import (
 )
 from server.events import Channel, Fragment, Progress
 from server.routes.desk import GONE, unless_gone
-from server.routes.kept import Shelf
+from server.routes.kept import INTERRUPTED, Shelf
 from server.routes.response_work import kept_fields, kept_turns
 from server.sse import DraftResponse
-from server.wire.encode import total
+from server.wire.encode import queued_comment, total
 from server.wire.encode_responses import (
     PREFIX,
     ResponseHead,
@@ -45,7 +45,6 @@ from server.wire.response_sequence import NOTHING_YET, Telling
 logger = logging.getLogger(__name__)
 
 _DRAFT_PREFIX = "draft_"
-_INTERRUPTED = "this response was interrupted; what was written is kept"
 
 
 def name_of(record: Record) -> str:
@@ -144,7 +143,7 @@ class Responses:
             return Standing(status="cancelled")
         ended = endings_of(over.meta).get(0)
         if over.state is not State.FINISHED or ended is None:
-            error = over.error or DraftInterrupted(_INTERRUPTED)
+            error = over.error or DraftInterrupted(INTERRUPTED)
             return Standing(status="failed", failure=failure_of(error))
         # As it was stored, so that every reader is told the same time.
         stored = await self.shelf.scribe.store.get(record.id)
@@ -188,6 +187,7 @@ class Reply:
             release=self._leave,
             keep_alive_s=self.responses.shelf.desk.pace.keep_alive_s,
             headers=self.headers,
+            may_lag=True,
         )
 
     async def now(self) -> Response:
@@ -269,4 +269,5 @@ class Reply:
     async def _sign_of_life(self, telling: Telling) -> bytes:
         record = await self.responses.shelf.scribe.find(self.record.id, self.responses.owner)
         started = b"" if record.state is State.QUEUED else telling.started()
-        return started or telling.pulse()
+        waits = self.responses.shelf.desk.kept_position(self.record.id)
+        return queued_comment(waits) + (started or telling.pulse())

@@ -2,7 +2,7 @@
 after it. It must not admit, start or answer anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from planner.brief import Brief
 from server.answer import Answerer, Commission, Order
 from server.errors import ContextTooLong
 from server.routes.service import Defaults
-from server.routes.work import pinned
+from server.routes.work import pinned_draws, pinned_writing
 from server.wire.encode import Head
 from server.wire.encode_responses import Drawn, head_fields
 from server.wire.response_input import Turn, item_object, read_input
@@ -29,8 +29,11 @@ class Work:
     order: Order
     fields: dict[str, Any]
 
-    async def accept(self, answerer: Answerer) -> Commission:
-        """Raises as ``accept``; a conversation may be shortened, if that was asked for."""
+    async def accept(self, answerer: Answerer, left_out: int | None = None) -> Commission:
+        """Raises as ``accept``; a conversation may be shortened, if that was asked for. left_out:
+        by how many turns it was, where that is known from before."""
+        if left_out is not None:
+            return await answerer.accept(shortened(self.brief, left_out), self.order)
         shorten = self.body.truncation == "auto"
         return await accept(answerer, self.brief, self.order, shorten=shorten)
 
@@ -53,14 +56,10 @@ def work_of(
 def kept_body(work: Work) -> bytes:
     """A request to be kept: with the whole conversation, so that earlier responses may be deleted,
     and with what this server's settings added, so that a restart with others carries it on."""
-    order = work.order
+    writing = pinned_writing(work.body.writing, work.order, work.brief.reasoning_tokens)
+    turns = [item_object(turn) for turn in work.turns]
     resolved = work.body.model_copy(
-        update={
-            "input": [item_object(turn) for turn in work.turns],
-            "temperature": order.sampling.temperature,
-            "top_p": order.sampling.top_p,
-            "writing": pinned(work.body.writing, order, work.brief.reasoning_tokens),
-        }
+        update={**pinned_draws(work.order), "input": turns, "writing": writing}
     )
     body = resolved.model_dump(mode="json", exclude_none=True)
     return orjson.dumps({"fields": work.fields, "body": body})
@@ -131,6 +130,7 @@ async def accept(answerer: Answerer, brief: Brief, order: Order, *, shorten: boo
         middle = (low + high) // 2
         try:
             fits = await answerer.accept(shortened(brief, middle), order)
+            fits = replace(fits, left_out=middle)
             high = middle - 1
         except ContextTooLong:
             low = middle + 1

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from server.drafts.store import Kind
 from server.errors import BadRequest, NotFound
+from server.routes.ceilings import held, lowered, planned
 from server.routes.desk import Task
 from server.routes.kept import Shelf, Wanted, owner_of
 from server.routes.response_shelf import Reply, Responses, name_of, no_item, turns_of
@@ -18,6 +19,7 @@ from server.routes.response_work import Work, kept_body, work_of
 from server.routes.service import (
     Service,
     caller_name,
+    ceilings_of,
     request_id,
     seconds_since_1970,
     service_of,
@@ -36,13 +38,15 @@ router = APIRouter(tags=["responses"])
 @router.post("/v1/responses", response_model=None)
 async def create_response(body: ResponsesRequest, request: Request) -> Response:
     """Write an answer, streamed, whole or in the background; kept unless ``store`` is false."""
-    service = service_of(request)
+    service, ceilings = service_of(request), ceilings_of(request)
     service.check_model(body.model)
     service.metrics.count_unknown(body.unknown)
+    body = held(body, ceilings)
     shelf = _shelf_for(service, body, request)
     head = replace(service.head(request, "resp"), id=f"{PREFIX}{request_id(request)}")
     turns = await _turns(service, body, request)
-    work = work_of(body, turns, head, service.defaults, stored=shelf is not None)
+    defaults = lowered(service.defaults, ceilings)
+    work = work_of(body, turns, head, defaults, stored=shelf is not None)
     if shelf is None:
         return await _unkept(service, work, request)
     return await _kept(shelf, work, head, request)
@@ -89,9 +93,8 @@ async def _turns(service: Service, body: ResponsesRequest, request: Request) -> 
 
 async def _unkept(service: Service, work: Work, request: Request) -> Response:
     desk, order = service.desk, work.order
-    ticket, commission = await desk.admit(
-        order.drafts, caller_name(request), lambda: work.accept(desk.answerer)
-    )
+    accept = planned(lambda: work.accept(desk.answerer), ceilings_of(request), "input")
+    ticket, commission = await desk.admit(order.drafts, caller_name(request), accept)
     head = ResponseHead(id=work.fields["id"], fields=work.fields)
     task = Task(
         commission=commission,
@@ -109,7 +112,7 @@ async def _kept(shelf: Shelf, work: Work, head: Head, request: Request) -> Respo
         caller=caller_name(request),
         body=kept_body(work),
         drafts=work.order.drafts,
-        accept=lambda: work.accept(shelf.desk.answerer),
+        accept=planned(lambda: work.accept(shelf.desk.answerer), ceilings_of(request), "input"),
     )
     record, headers = await shelf.draft_of(wanted, request)
     reply = Reply(

@@ -19,7 +19,7 @@ from server.outliner import Outliner
 from server.routes.desk import Desk, Place
 from server.routes.response_work import work_again
 from server.routes.service import Defaults
-from server.routes.work import chat_work, completion_work
+from server.routes.work import chat_work, completion_work, for_kept
 from server.wire.chat import ChatRequest
 from server.wire.completions import CompletionRequest
 
@@ -51,13 +51,14 @@ class ForetoldOutline(Outliner):
 
 def restorer(desk: Desk, defaults: Defaults, plan: Plan) -> Restore:
     """How drafts of one kind are made work again."""
+    kept = for_kept(defaults)
 
     async def restored(record: Record) -> Accepted:
         meta = unpacked(record.meta)
         answerer = knowing(desk.answerer, meta)
-        drafts, accept = plan(answerer, defaults, record, meta["head"]["id"])
+        drafts, accept = plan(answerer, kept, record, meta["head"]["id"])
         ticket, commission = await desk.admit(drafts, record.owner or "anyone", accept)
-        place = Place(desk=desk, ticket=ticket)
+        place = Place(desk=desk, ticket=ticket, draft_id=record.id)
         return Accepted(commission=commission, claim=place, room=desk.room(ticket))
 
     return restored
@@ -107,4 +108,5 @@ def plan_completion(
 
 def plan_response(answerer: Answerer, defaults: Defaults, record: Record, order_id: str) -> Planned:
     work = work_again(record.request, order_id, defaults)
-    return work.order.drafts, lambda: work.accept(answerer)
+    left_out = unpacked(record.meta).get("left_out")
+    return work.order.drafts, lambda: work.accept(answerer, left_out)

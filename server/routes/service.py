@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from server.auth import Caller
+from server.callers.caller import Caller, Ceilings
+from server.callers.register import Register
+from server.edges.bounds import Bounds
 from server.engine.supervised import Supervised
 from server.errors import BadRequest, NotFound
 from server.metrics import Metrics
@@ -31,13 +33,15 @@ class Defaults:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The parts of a running server. ``created`` is the model's date in seconds since 1970; shelf:
-    where drafts are kept, None where none are."""
+    where drafts are kept, None where none are. bounds: what a connection is held to."""
 
     engine: Supervised
     desk: Desk
     metrics: Metrics
     defaults: Defaults
     created: int
+    register: Register
+    bounds: Bounds
     shelf: Shelf | None = None
 
     def check_model(self, model: str | None) -> None:
@@ -84,6 +88,12 @@ def caller_name(request: Request) -> str:
     """Who asks, as the guard found out before the route was reached."""
     caller: Caller = request.state.caller
     return caller.name
+
+
+def ceilings_of(request: Request) -> Ceilings:
+    """What whoever asks may ask for."""
+    caller: Caller = request.state.caller
+    return caller.ceilings
 
 
 def request_id(request: Request) -> str:

@@ -3,6 +3,8 @@
 It must not admit, start or answer anything.
 """
 
+from dataclasses import replace
+
 from planner.brief import Brief
 from server.answer import Order
 from server.routes.service import Defaults
@@ -50,31 +52,34 @@ def completion_work(body: CompletionRequest, defaults: Defaults, order_id: str) 
 def chat_body(body: ChatRequest, order: Order, reasoning_tokens: int | None) -> bytes:
     """A chat request to be kept: with what this server's settings added to it, so that a restart
     with other settings carries on what was begun."""
-    return _resolved(body, order, {"writing": pinned(body.writing, order, reasoning_tokens)})
+    writing = pinned_writing(body.writing, order, reasoning_tokens)
+    resolved = body.model_copy(update={**pinned_draws(order), "writing": writing})
+    return resolved.model_dump_json(exclude_none=True).encode()
 
 
-def pinned(writing: Writing | None, order: Order, reasoning_tokens: int | None) -> Writing:
+def completion_body(body: CompletionRequest, order: Order) -> bytes:
+    """The same of a completion request."""
+    resolved = body.model_copy(update=pinned_draws(order))
+    return resolved.model_dump_json(exclude_none=True).encode()
+
+
+def pinned_draws(order: Order) -> dict[str, float]:
+    """How the text is drawn, as fields of a request, this server's settings included."""
+    return {"temperature": order.sampling.temperature, "top_p": order.sampling.top_p}
+
+
+def pinned_writing(writing: Writing | None, order: Order, reasoning_tokens: int | None) -> Writing:
     """What a caller said of the writing, and what this server's settings added to it."""
-    also: dict[str, int] = {}
+    also: dict[str, object] = {}
     if order.best_of is not None:
         also["best_of"] = order.best_of.drafts
-    elif order.n == 1:
-        also["best_of"] = 1
+        also["rewards"] = dict(order.best_of.weights)
     if reasoning_tokens is not None:
         also["reasoning_tokens"] = reasoning_tokens
     return (writing or Writing()).model_copy(update=also)
 
 
-def completion_body(body: CompletionRequest, order: Order) -> bytes:
-    """The same of a completion request."""
-    return _resolved(body, order, {})
-
-
-def _resolved(
-    body: ChatRequest | CompletionRequest, order: Order, also: dict[str, object]
-) -> bytes:
-    sampling = order.sampling
-    resolved = body.model_copy(
-        update={"temperature": sampling.temperature, "top_p": sampling.top_p, **also}
-    )
-    return resolved.model_dump_json(exclude_none=True).encode()
+def for_kept(defaults: Defaults) -> Defaults:
+    """What holds for a request that was kept: it says how many drafts it chooses from, if it
+    chooses. (No field could say that all of ``n`` drafts are shown as they come.)"""
+    return replace(defaults, candidates=replace(defaults.candidates, drafts=1))

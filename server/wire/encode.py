@@ -62,8 +62,9 @@ class Encoder(Protocol):
         """What goes out before the first text; may be empty."""
         ...
 
-    def heartbeat(self) -> bytes:
-        """A chunk without text, for clients that count only data."""
+    def heartbeat(self, queue_position: int | None = None) -> bytes:
+        """A chunk without text, for clients that count only data. ``queue_position``: where a
+        request is that waits, 1 for the next."""
         ...
 
     def chunk(self, choice: Choice, position: int | None = None) -> bytes:
@@ -107,6 +108,11 @@ class Folded:
     @property
     def finish_reason(self) -> str | None:
         return None if self.ended is None else self.ended.finish_reason
+
+
+def queued_comment(queue_position: int | None) -> bytes:
+    """What a reader of the stream, not its client, sees of a request that waits."""
+    return b"" if queue_position is None else b": queued, %d ahead\n\n" % (queue_position - 1)
 
 
 def total(prompt_tokens: int, drafts: Sequence[Usage]) -> Usage:

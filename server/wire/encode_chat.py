@@ -18,6 +18,7 @@ from server.wire.encode import (
     failure,
     frame,
     one_line,
+    queued_comment,
     usage_object,
 )
 from server.wire.encode_writing import (
@@ -52,8 +53,11 @@ class ChatEncoder:
         rest = b"" if self._draft_id is None else _open_end(kept_object(self._draft_id, 0))
         return b"".join(self._frame(index, first, rest) for index in range(self._n))
 
-    def heartbeat(self) -> bytes:
-        return self._frame(0, b'{"content":""}')
+    def heartbeat(self, queue_position: int | None = None) -> bytes:
+        empty = b'{"content":""}'
+        if queue_position is not None and self._style.show_progress:
+            return self._frame(0, empty, _open_end({"queue_position": queue_position}))
+        return queued_comment(queue_position) + self._frame(0, empty)
 
     def chunk(self, choice: Choice, position: int | None = None) -> bytes:
         match choice.event:

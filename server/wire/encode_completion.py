@@ -7,7 +7,16 @@ import orjson
 
 from server.errors import LonghandError
 from server.events import Choice, Ended, Fragment, TokenLogprob, Usage
-from server.wire.encode import DONE, Folded, Head, Style, failure, frame, usage_object
+from server.wire.encode import (
+    DONE,
+    Folded,
+    Head,
+    Style,
+    failure,
+    frame,
+    queued_comment,
+    usage_object,
+)
 from server.wire.encode_writing import kept_object, position_object
 
 
@@ -25,8 +34,8 @@ class CompletionEncoder:
             return b""
         return self._frame(0, "", writing=kept_object(self._draft_id, 0))
 
-    def heartbeat(self) -> bytes:
-        return self._frame(0, "")
+    def heartbeat(self, queue_position: int | None = None) -> bytes:
+        return queued_comment(queue_position) + self._frame(0, "")
 
     def chunk(self, choice: Choice, position: int | None = None) -> bytes:
         writing = position_object(position)

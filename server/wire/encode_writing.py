@@ -32,6 +32,8 @@ def writing_object(ended: Ended) -> dict[str, Any]:
         "format_repairs": sum(carried.get(why, 0) for why in _FORMAT_REPAIRS),
         "format_faults": list(ended.faults),
         "windows": ended.num_windows,
+        "moves": ended.moves,
+        **({} if ended.stored else {"stored": False}),
         **({} if ended.judged is None else _judged_object(ended.judged)),
     }
 

@@ -6,7 +6,7 @@ import orjson
 
 from server.errors import LonghandError
 from server.events import Channel, Choice, Ended, Fragment, Progress, Usage
-from server.wire.encode import Folded
+from server.wire.encode import Folded, queued_comment
 from server.wire.encode_responses import (
     ResponseHead,
     Standing,
@@ -35,8 +35,8 @@ class ResponsesEncoder:
     def opening(self) -> bytes:
         return self._telling.opening()
 
-    def heartbeat(self) -> bytes:
-        return self._telling.pulse()
+    def heartbeat(self, queue_position: int | None = None) -> bytes:
+        return queued_comment(queue_position) + self._telling.pulse()
 
     def chunk(self, choice: Choice, position: int | None = None) -> bytes:
         """``position`` says nothing here: a response has sequence numbers."""

@@ -94,7 +94,7 @@ def test_check_ends_with_1_and_a_sentence_for_each_problem(longhand: Any, tmp_pa
         (("--port", "99999"), {}, "setting 'port' (from the command line): Input should be less "
                                   "than or equal to 65535"),
         (("--engine", "magic"), {}, "setting 'engine' (from the command line): Input should be "
-                                    "'auto', 'vllm', 'transformers' or 'scripted'"),
+                                    "'auto', 'vllm', 'transformers', 'upstream' or 'scripted'"),
         (("--config", "/nowhere.toml"), {}, "cannot read /nowhere.toml: No such file or directory"),
         (("--model", "/nowhere/at/all", "--engine", "transformers"), {"LONGHAND_REVISION": "x"},
          "model '/nowhere/at/all' is neither 'pocket', nor a directory here, nor could it be "

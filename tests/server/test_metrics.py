@@ -49,6 +49,7 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
     found = samples(response.text)
     timed = {name: found.pop(name) for name in list(found) if "_seconds_sum" in name}
     assert all(value >= 0 for value in timed.values())
+    assert found.pop("longhand_drain_tokens_per_second{}") > 0
     route = json.dumps({"route": CHAT})
     expected = {
         f"longhand_requests_total{json.dumps({'code': '200', 'route': CHAT})}": 2,
@@ -57,6 +58,11 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
         "longhand_requests_in_flight{}": 1,
         f"longhand_request_duration_seconds_count{route}": 3,
         "longhand_queue_depth{}": 0,
+        "longhand_queue_tokens{}": 0,
+        "longhand_queue_position_count{}": 0,
+        "longhand_queue_position_sum{}": 0,
+        "longhand_kv_tokens_reserved{}": 0,
+        "longhand_kv_tokens_capacity{}": 0,
         "longhand_queue_wait_seconds_count{}": 2,
         f"longhand_unknown_fields_total{json.dumps({'field': 'service_tier'})}": 1,
         "longhand_time_to_first_token_seconds_count{}": 2,
@@ -84,6 +90,13 @@ async def test_a_known_run_gives_every_metric_its_value(gateway: Any) -> None:
         "longhand_drafts_commit_bytes_count{}": 0,
         "longhand_drafts_commit_bytes_sum{}": 0,
         "longhand_drafts_store_failures_total{}": 0,
+        "longhand_drafts_unstored_total{}": 0,
+        f"longhand_caller_requests_total{json.dumps({'caller': 'anyone'})}": 3,
+        # The tokens of both prompts, and all that was written.
+        f"longhand_caller_tokens_total{json.dumps({'caller': 'anyone'})}": 2 * prompt_tokens + 15,
+        f"longhand_requests_refused_total{json.dumps({'reason': 'invalid_value'})}": 1,
+        "longhand_keys{}": 0,
+        "longhand_keys_reload_failures_total{}": 0,
         "longhand_engine_up{}": 1,
         f"longhand_build_info{json.dumps({'version': __version__})}": 1,
     }

@@ -128,8 +128,8 @@ def _say(paragraph: list[str], place: int, sentence: str) -> None:
 def _aspect(words: Lexicon, draft: Draft, section: Section) -> Aspect | None:
     """The aspect that a section is about, by its heading; None for the closing."""
     for aspect in words.aspects:
-        title = words.form("section_title", aspect=aspect.name, topic=draft.request.topic)
-        if title in section.heading:
+        bound = {"aspect": aspect.name, "topic": draft.request.topic}
+        if any(form.format(**bound) in section.heading for form in words.lists["section_titles"]):
             return aspect
     return None
 

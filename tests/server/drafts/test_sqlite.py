@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,6 +211,25 @@ async def test_a_second_gateway_is_kept_out_until_the_first_is_gone(path: Path) 
     writer.communicate()
     await store.open()
     await store.close()
+
+
+async def test_a_gateway_whose_file_another_one_has_says_which_and_what_to_set(
+    path: Path, gateway: Callable[..., Awaitable[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = writing(path)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    app = await gateway(drafts="sqlite", drafts_path=path)
+    ready = await app.client.get("/health/ready")
+    [told] = [one for one in caplog.records if one.message == "drafts cannot be stored"]
+    writer.kill()
+    writer.communicate()
+    assert ready.status_code == 503
+    assert ready.json()["reason"] == f"drafts: {vars(told)['reason']}"
+    assert f"keeps its drafts in {path};" in ready.json()["reason"]
+    assert "LONGHAND_DRAFTS_PATH" in ready.json()["reason"]
+    await app.service.shelf.scribe.tending.tend()
+    assert (await app.client.get("/health/ready")).status_code == 200
 
 
 async def test_a_file_that_is_held_by_a_tool_is_told_of(

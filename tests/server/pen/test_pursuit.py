@@ -10,7 +10,7 @@ import pytest
 from server.pen.address import Address
 from server.pen.client import Client
 from server.pen.events import Channel, Ended
-from server.pen.outcomes import Broken, Failed, Lost, PenError, Refused
+from server.pen.outcomes import Broken, Failed, Lost, PenError, Refused, Unfinished
 from server.pen.patience import Patience
 from server.pen.pursuit import Connected, News, Pursuit, Said, Waiting
 
@@ -350,13 +350,49 @@ def test_an_error_event_is_judged_by_the_drafts_state(
         assert reader.whys == ["the server is shutting down"]
 
 
-def test_a_draft_that_is_interrupted_is_waited_for(peer: Any, scripted: Any) -> None:
+def test_a_draft_that_is_interrupted_is_told_at_once(peer: Any, scripted: Any) -> None:
     book = scripted.Longhand(DELTAS, cuts=[500], state="interrupted")
+    server = peer(book)
+    reader = Reader(server.url)
+    with pytest.raises(Unfinished, match="the server carries none on unasked"):
+        reader.follow(reader.pursuit())
+    # One break, and one try after it.
+    assert (len(reader.slept), len(server.seen)) == (1, 2)
+
+
+def test_a_draft_that_is_interrupted_is_carried_on_where_that_is_wanted(
+    peer: Any, scripted: Any
+) -> None:
+    book = scripted.Longhand(DELTAS, state="interrupted")
+
+    def carry_on(seen: Any) -> Any:
+        assert (seen.method, seen.path) == ("POST", "/v1/drafts/draft_1/resume")
+        book.state = "finished"
+        return scripted.whole({"id": "draft_1", "state": "queued"}, "202 Accepted")
+
+    book.other = carry_on
+    reader = Reader(peer(book).url)
+    pursuit = reader.pursuit(body={}, draft_id="draft_1", carries_on=True)
+    assert reader.follow(pursuit).state == "finished"
+    assert_whole(book, reader, pursuit)
+    assert reader.whys == ["the draft was interrupted; it is being carried on"]
+
+
+def test_a_draft_that_cannot_be_carried_on_is_said_so(peer: Any, scripted: Any) -> None:
+    book = scripted.Longhand(DELTAS, state="interrupted")
+    book.other = lambda seen: scripted.failing("409 Conflict", "it is of another model")
+    reader = Reader(peer(book).url)
+    with pytest.raises(Refused, match="it is of another model"):
+        reader.follow(reader.pursuit(body={}, draft_id="draft_1", carries_on=True))
+
+
+def test_a_draft_that_is_not_over_is_waited_for(peer: Any, scripted: Any) -> None:
+    book = scripted.Longhand(DELTAS, cuts=[500], state="writing")
     reader = Reader(peer(book).url)
 
     def hear(news: News) -> None:
         reader.news.append(news)
-        if isinstance(news, Waiting) and "interrupted" in news.why:
+        if isinstance(news, Waiting) and "writing" in news.why:
             book.state = "finished"
 
     pursuit = reader.pursuit()
@@ -367,7 +403,7 @@ def test_a_draft_that_is_interrupted_is_waited_for(peer: Any, scripted: Any) -> 
 
     assert asyncio.run(follow()).state == "finished"
     assert_whole(book, reader, pursuit)
-    assert reader.whys[1:] == ["the draft is interrupted"]
+    assert reader.whys[1:] == ["the draft is writing"]
 
 
 def test_a_stored_draft_that_failed_before_is_told_at_once(longhand: Any) -> None:

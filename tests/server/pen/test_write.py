@@ -246,6 +246,31 @@ def test_how_a_draft_ended_is_the_exit_code(
     assert err.startswith(f"longhand: {said}")
 
 
+def test_an_interrupted_draft_is_said_so_and_carried_on_by_who_resumes_it(
+    longhand: Run, peer: Any, scripted: Any, tmp_path: Path
+) -> None:
+    book = scripted.Longhand(DELTAS, cuts=[500], state="interrupted")
+    server, out = peer(book), tmp_path / "draft.md"
+    given = ("--out", str(out), "--url", server.url)
+    code, _, err = longhand("write", "Write it.", *given)
+    assert code == 6
+    assert "the draft was interrupted, and the server carries none on unasked.\n" in err
+    again = err.splitlines()[-1].removeprefix("longhand: longhand ")
+    assert again == f"drafts resume draft_1 --out {out} --url {server.url}"
+
+    def carry_on(seen: Any) -> Any:
+        if seen.method == "POST":
+            book.state = "finished"
+        return scripted.whole({"id": "draft_1", "state": book.state})
+
+    book.other = carry_on
+    assert longhand(*again.split()) == (0, "", "")
+    assert out.read_bytes() == ANSWER.encode()
+    assert [seen.path for seen in server.seen if seen.method == "POST"][1:] == [
+        "/v1/drafts/draft_1/resume"
+    ]
+
+
 def plain(scripted: Any, *frames: bytes, cut: int | None = None) -> Callable[[Any], Any]:
     """A server of another make."""
     stream = scripted.Reply(scripted.streamed(b"|".join(frames)), cut=cut)

@@ -48,6 +48,7 @@ WRITING = {
     "format_repairs": 0,
     "format_faults": [],
     "windows": 1,
+    "moves": 0,
 }
 
 

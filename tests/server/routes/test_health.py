@@ -130,6 +130,7 @@ async def test_docs_and_schema_are_served_and_describe_every_route(gateway: Any)
         "/v1/drafts/{draft_id}",
         "/v1/drafts/{draft_id}/cancel",
         "/v1/drafts/{draft_id}/events",
+        "/v1/drafts/{draft_id}/resume",
         "/v1/plan",
         "/v1/responses",
         "/v1/responses/{response_id}",

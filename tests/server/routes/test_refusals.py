@@ -1,5 +1,6 @@
 """What is refused: each with its status, OpenAI's whole envelope, and no work for the engine."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 
-from server.engine.scripted import Refuse, Say
+from server.engine.scripted import Refuse, Say, Stall
 from server.wire.chat import ChatRequest, to_brief
 from server.wire.completions import CompletionRequest
 from server.wire.fields import REFUSED
@@ -376,21 +377,40 @@ async def test_with_the_key_it_is_served_and_the_probes_need_none(gateway: Any) 
 
 
 async def test_a_key_over_its_share_is_429_with_advice_while_others_are_served(
-    gateway: Any,
+    gateway: Any, until: Any
 ) -> None:
-    desk = await gateway(PLAY, api_keys=("sk-right", "sk-other"), max_drafts_per_key=2)
+    gate = asyncio.Event()
+    slow = (Say("<think>a</think><answer>b"), Stall(gate=gate), Say("</answer>"))
+    desk = await gateway(slow, api_keys=("sk-right", "sk-other"), max_drafts_per_key=2)
     desk.client.headers["authorization"] = "Bearer sk-right"
-    refused = await desk.chat(n=3)
+    first = asyncio.create_task(desk.chat(n=2))
+    await until(lambda: desk.service.desk.admission.running == 2)
+    refused = await desk.chat()
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
     assert refused.json() == envelope(
-        "this key has 0 drafts under way and may have 2",
+        "this key has 2 drafts under way and may have 2",
         None,
         "rate_limit_exceeded",
         "rate_limit_error",
     )
-    assert (await desk.chat(n=2)).status_code == 200
     desk.client.headers["authorization"] = "Bearer sk-other"
+    gate.set()
     assert (await desk.chat()).status_code == 200
+    assert (await first).status_code == 200
+
+
+async def test_more_drafts_than_a_key_may_ever_have_are_403_and_not_worth_coming_again(
+    gateway: Any,
+) -> None:
+    desk = await gateway(PLAY, api_keys=("sk-right",), max_drafts_per_key=2)
+    desk.client.headers["authorization"] = "Bearer sk-right"
+    refused = await desk.chat(n=3)
+    assert refused.status_code == 403
+    assert "retry-after" not in refused.headers
+    assert refused.json() == invalid(
+        "n: 3 drafts are over this key's limit of 2", "n", "key_limit_exceeded"
+    )
+    assert (await desk.chat(n=2)).status_code == 200
 
 
 async def test_what_the_engine_refuses_is_the_callers_400(gateway: Any) -> None:

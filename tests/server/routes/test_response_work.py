@@ -7,6 +7,7 @@ import pytest
 
 from server.routes.response_work import kept_body, kept_fields, kept_turns, work_again, work_of
 from server.routes.service import Defaults
+from server.routes.work import for_kept
 from server.wire.chat import Candidates, Efforts
 from server.wire.encode import Head
 from server.wire.response_input import Turn
@@ -19,7 +20,12 @@ DEFAULTS = Defaults(
     max_n=4,
     efforts=Efforts(minimal=1, low=2, medium=3, high=4),
     candidates=Candidates(
-        drafts=1, max_drafts=8, weights={}, rewards=("length",), progress_s=1.0, heartbeat_s=1.0
+        drafts=1,
+        max_drafts=8,
+        weights={"length": 1.0},
+        rewards=("length", "format"),
+        progress_s=1.0,
+        heartbeat_s=1.0,
     ),
     reasoning_field="both",
 )
@@ -28,7 +34,7 @@ OTHERS = replace(
     temperature=0.1,
     top_p=0.5,
     efforts=Efforts(minimal=10, low=20, medium=30, high=40),
-    candidates=replace(DEFAULTS.candidates, drafts=4),
+    candidates=replace(DEFAULTS.candidates, drafts=4, weights={"format": 1.0}),
 )
 TURNS = (
     Turn(role="user", text="Write.", id="in_0_0"),
@@ -52,7 +58,7 @@ def test_a_kept_request_is_the_same_work_again(fields: dict[str, Any], before: D
     body = ResponsesRequest.model_validate({"input": "More.", "flavour": "sweet", **fields})
     work = work_of(body, TURNS, HEAD, before, stored=True)
     kept = kept_body(work)
-    again = work_again(kept, HEAD.id, after)
+    again = work_again(kept, HEAD.id, for_kept(after))
     assert (again.brief, again.order, again.turns) == (work.brief, work.order, TURNS)
     assert kept_fields(kept) == again.fields == work.fields
     assert kept_turns(kept) == TURNS

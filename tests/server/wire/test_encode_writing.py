@@ -19,6 +19,7 @@ MENDED = Ended(
         *(("reasoning_budget", 1), ("stop_in_reasoning", 1), ("window", 4)),
     ),
     num_windows=5,
+    moves=2,
 )
 
 
@@ -36,6 +37,7 @@ def test_the_report_says_what_was_asked_what_was_written_and_what_was_mended() -
         "format_repairs": 3,
         "format_faults": ["no_answer_tag"],
         "windows": 5,
+        "moves": 2,
     }
     assert json.loads(orjson.dumps(writing_object(MENDED))) == writing_object(MENDED)
 

@@ -345,17 +345,26 @@ async def test_a_draft_that_is_carried_on_waits_until_the_queue_has_room_for_it(
     assert (await app.client.get("/v1/drafts/draft_a")).json()["answer"] == " upon a time."
 
 
-async def test_a_draft_whose_log_cannot_be_had_now_is_let_go_and_carried_on_later(
-    keeping: Start, until: Until, a_record: Made, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("num_read", [0, 1])
+async def test_a_draft_whose_log_cannot_be_had_now_is_carried_on_later(
+    keeping: Start, until: Until, a_record: Made, monkeypatch: pytest.MonkeyPatch, num_read: int
 ) -> None:
     store = MemoryStore()
     app = await keeping(store, [Say(" upon a time.")])
     await left_alone(store, a_record)
     scribe = app.service.shelf.scribe
+    entries, asked = store.entries, []
+
+    async def fail(draft_id: str) -> tuple[bytes, ...]:
+        asked.append(draft_id)
+        if len(asked) > num_read:
+            raise StoreUnavailable("the disk is full", code="store_full")
+        return await entries(draft_id)
+
     with monkeypatch.context() as patch:
-        away(patch, store, "entries")
+        patch.setattr(store, "entries", fail)
         await scribe.tending.tend()
-        await until(lambda: not scribe.num_live)
+        await until(lambda: len(asked) > num_read and not scribe.num_live)
     assert await state_of(store) is State.INTERRUPTED
     assert app.engine.jobs == []
     await scribe.tending.tend()

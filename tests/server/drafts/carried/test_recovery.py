@@ -139,6 +139,62 @@ async def test_several_drafts_are_carried_on_together(
         assert again.get("answer") == whole.get("answer")
 
 
+@pytest.mark.parametrize(
+    ("fields", "before", "others"),
+    [
+        ({"n": 2}, {}, {"best_of": 4}),
+        ({}, {"best_of": 2, "rewards": {"length": 1.0}}, {"best_of": 1, "rewards": {"format": 1}}),
+    ],
+)
+async def test_a_draft_is_carried_on_as_it_was_begun_under_other_settings(
+    keeping: Start, minded: Mind, fields: Any, before: Any, others: Any
+) -> None:
+    recorder = Recorder()
+    play = [Say("<think> Plan. </think> <answer>\nOnce upon a time they slept. </answer>")]
+    app = await keeping(recorder, play, **before)
+    response = await app.chat(store=True, temperature=0, **fields)
+    draft_id = response.headers["longhand-draft-id"]
+    whole = (await app.client.get(f"/v1/drafts/{draft_id}")).json()
+    for num_commits in (0, 1):
+        left = await recorder.until(num_commits)
+        engine = minded(app.engine)
+        after = await keeping(left, build=lambda engine=engine: engine, **others)
+        assert (await events(after, draft_id))[-1][1]["state"] == "finished"
+        again = (await after.client.get(f"/v1/drafts/{draft_id}")).json()
+        assert len(engine.jobs) == 2
+        for name in ("choices", "answer", "usage", "writing"):
+            assert again.get(name) == whole.get(name)
+
+
+async def test_a_conversation_that_was_shortened_is_no_longer_and_no_shorter_after_a_restart(
+    keeping: Start, minded: Mind
+) -> None:
+    recorder = Recorder()
+    said = [{"role": role, "content": "Once " * 60} for role in ("user", "assistant") * 3]
+    asked = {
+        "input": [*said, {"role": "user", "content": "Go on."}],
+        "truncation": "auto",
+        "temperature": 0,
+    }
+    roomy = await keeping(MemoryStore(), PLAYS[0])
+    await roomy.client.post("/v1/responses", json=asked)
+    # What is left out is one turn, longer than the answer.
+    window_tokens = roomy.engine.jobs[0].prompt.num_tokens - 30
+    app = await keeping(recorder, PLAYS[0], max_model_len=window_tokens)
+    told = (await app.client.post("/v1/responses", json=asked)).json()
+    [job] = app.engine.jobs
+    assert 0 < job.prompt.text.count("Once") < 60 * len(said)
+    left = await recorder.until(0)
+    # Now all of it would fit.
+    engine = minded(app.engine)
+    after = await keeping(left, build=lambda: engine, max_model_len=20_000)
+    name = told["id"]
+    assert (await events(after, name.replace("resp_", "draft_")))[-1][1]["state"] == "finished"
+    again = (await after.client.get(f"/v1/responses/{name}")).json()
+    assert [again_job.prompt.text for again_job in engine.jobs] == [job.prompt.text]
+    assert {**again, "completed_at": 0} == {**told, "completed_at": 0}
+
+
 async def test_a_reader_has_what_there_is_while_the_engine_loads(
     keeping: Start, minded: Mind
 ) -> None:

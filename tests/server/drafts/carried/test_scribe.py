@@ -86,14 +86,40 @@ async def test_a_draft_that_cannot_be_stored_is_refused(keeping: Start) -> None:
 
 @pytest.mark.parametrize("away", ["create", "append"])
 async def test_a_draft_is_written_without_a_store_where_that_is_set(
-    keeping: Start, away: str
+    keeping: Start, away: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = await keeping(Failing(away), STORY, drafts_on_failure="stream")
     response = await app.chat(store=True)
-    assert response.json()["choices"][0]["message"]["content"] == TEXT.removeprefix("Plan.")
+    body = response.json()
+    assert body["choices"][0]["message"]["content"] == TEXT.removeprefix("Plan.")
+    assert body["writing"]["stored"] is False
+    assert app.value("longhand_drafts_unstored_total") == 1
+    [told] = [one for one in caplog.records if one.message == "a draft is not stored"]
+    assert vars(told)["draft"] == response.headers["longhand-draft-id"]
+    assert vars(told)["reason"] == "the disk is full"
     if away == "create":
         assert response.headers["longhand-draft-stored"] == "false"
     assert (await app.client.get("/health/ready")).status_code == 200
+
+
+async def test_a_stream_that_loses_its_store_on_the_way_says_so_at_its_end(
+    keeping: Start, until: Until
+) -> None:
+    store, gate = Failing(), asyncio.Event()
+    play = [Say("<think> Plan. </think> <answer>\nOnce upon a"), Stall(gate=gate), *_LATER]
+    app = await keeping(store, play, drafts_on_failure="stream")
+    asking = asyncio.create_task(app.chat(store=True, stream=True, n=2))
+    lives = app.service.shelf.scribe._lives
+    await until(lambda: any(live.output.position for live in lives.values()))
+    store.away.add("append")
+    gate.set()
+    async with asyncio.timeout(BOUND_S):
+        response = await asking
+    lines = [line for line in response.text.splitlines() if line.startswith("data: {")]
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines]
+    ends = [chunk for chunk in chunks if chunk["choices"][0]["finish_reason"]]
+    assert [end["writing"]["stored"] for end in ends] == [False, False]
+    assert app.value("longhand_drafts_unstored_total") == 1
 
 
 async def test_a_store_that_is_away_for_a_moment_holds_drafts_up_and_loses_nothing(

@@ -11,9 +11,10 @@ import pytest
 from planner.length import from_field
 from server.drafts.entries import Jotter, Kept, kept
 from server.drafts.replay import Diverged, TapedEngine
-from server.drafts.tape import Stretch, seeded
+from server.drafts.tape import Stretch
 from server.engine.base import End, Job, Passage, Piece, Sampling, Text
 from server.engine.scripted import Play, Say, ScriptedEngine
+from server.engine.seam import seeded
 from server.events import CarriedOn, Ended, Event, Fragment
 from server.policies.assembly import policies_for
 from server.rules import ENGINE_STOPS, Rules
@@ -209,7 +210,7 @@ def _ends_with_its_stream(known: Kept, entries: Sequence[bytes], cut: int) -> bo
     return (
         cut < len(entries)
         and entries[cut].startswith(b'[["e"')
-        and not known.tape.stretches[0][-1]._stop_met(ENGINE_STOPS)
+        and not known.tape.stretches[0][-1].heard.stop_met(ENGINE_STOPS)
     )
 
 
@@ -327,3 +328,22 @@ def test_a_tape_counts_how_often_it_was_carried_on_for_nothing() -> None:
     assert tape.idle_resumes == 2
     tape.add(0, Text(text="one", token_ids=(1,)))
     assert tape.idle_resumes == 0
+
+
+@pytest.mark.parametrize("token_ids", [(1, 2), None])
+def test_moves_are_kept_with_the_piece_that_told_them(token_ids: tuple[int, ...] | None) -> None:
+    jotter = Jotter()
+    counted = 2 if token_ids is None else 0
+    moved = Text(text="one", token_ids=token_ids, estimated_tokens=counted, moves=2)
+    end = End(reason="stop", moves=1)
+    jotter.opened(0)
+    for piece in (moved, replace(moved, moves=0), end):
+        jotter.said(0, piece)
+    [stretch] = kept([jotter.take()]).tape.stretches[0]
+    assert stretch == Stretch([moved, replace(moved, moves=0)], end)
+
+
+def test_a_tape_of_before_there_were_moves_is_read() -> None:
+    old = b'[["o",0],[0,"one",[1]],["e",0,"stop",null,0,false]]\n'
+    [stretch] = kept([old]).tape.stretches[0]
+    assert stretch == Stretch([Text(text="one", token_ids=(1,))], End(reason="stop"))

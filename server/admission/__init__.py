@@ -1,0 +1,1 @@
+"""Who is written for, and when: places for drafts, room in the KV cache, and the queue for both."""

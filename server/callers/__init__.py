@@ -1,0 +1,1 @@
+"""Who may call, and how much: keys, their file, ceilings, rates. It must not know routes."""
