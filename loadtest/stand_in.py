@@ -45,7 +45,8 @@ class StandIn:
     status: what "status" answers: code, headers, body. closes_idle: it closes every connection
     behind an answer, without a word in it. gate: waited for before every piece.
     routes: other answers than its own: a status and a value, or None for none at all.
-    rival: text of all rivals of a token, so that they are one. last_words: what follows a text: "said", "stall", "close", "garbage", "late".
+    rival: text of all rivals of a token, so that they are one. last_words: what follows a text:
+    "said", "stall", "close", "garbage", "late".
     """
 
     kind: Kind = "vllm"

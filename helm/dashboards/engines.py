@@ -23,6 +23,7 @@ _PROCESSES = Row(
             description="1 while the engine of a process takes work.",
             docs="runbook.md#longhandenginedown",
             unit="none",
+            columns=6,
             lines={"{{instance}}": total("longhand_engine_up", by="instance")},
         ),
         Panel(
@@ -31,6 +32,7 @@ _PROCESSES = Row(
             "Near 1 its event loop is full: more replicas.",
             docs="observe.md#engine-and-process",
             unit="none",
+            columns=6,
             warn_over=0.8,
             lines={"{{instance}}": rate("process_cpu_seconds_total", by="instance")},
         ),
@@ -39,6 +41,7 @@ _PROCESSES = Row(
             description="Resident memory of the same process.",
             docs="observe.md#engine-and-process",
             unit="bytes",
+            columns=6,
             lines={"{{instance}}": total("process_resident_memory_bytes", by="instance")},
         ),
         Panel(
@@ -46,6 +49,7 @@ _PROCESSES = Row(
             description="Time since each process began; a saw is a process that keeps dying.",
             docs="runbook.md#longhandrestarts",
             unit="s",
+            columns=6,
             lines={
                 "{{instance}}": "time() - " + highest("process_start_time_seconds", by="instance")
             },

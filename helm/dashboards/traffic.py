@@ -155,7 +155,7 @@ _REQUESTS = Row(
             description="Streams that ended in an error of the server's; their status was 200.",
             docs="runbook.md#longhandsloburnsfast",
             unit="ops",
-            lines={"{{code}}": rate("longhand_broken_streams_total", by="code")},
+            lines={"{{code}}": or_none(rate("longhand_broken_streams_total", by="code"), "code")},
         ),
         Panel(
             title="Clients that left",

@@ -64,7 +64,7 @@ async def engine(
         options = UpstreamOptions(card=TINY, model=TINY.model, tokenizer=tokenizer)
         async with UpstreamEngine(url, options) as entered:
             async with asyncio.timeout(200):
-                while not await is_healthy(entered):
+                while not await is_healthy(entered):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.5)
             yield entered
         return
@@ -160,7 +160,8 @@ async def test_a_text_comes_in_pieces_and_ends_once(
         assert opening + text_of(pieces) == text
         assert end.reason == "stop"
         assert end.stop is None
-        assert len(pieces) > 100
+        # A busy machine puts several tokens into one.
+        assert len(pieces) > 50
 
 
 async def test_the_text_is_what_its_ids_decode_to(
@@ -214,7 +215,7 @@ async def test_a_closed_stream_leaves_its_place(engine: Engine) -> None:
         await stream.aclose()
     pieces, end = await all_of(engine, job)
     assert end.reason == "stop"
-    assert len(pieces) > 100
+    assert len(pieces) > 50
 
 
 async def test_two_streams_are_written_side_by_side(
